@@ -1,0 +1,30 @@
+/** What is kept on the original object, as tags: its state, and what an auditor asks for. */
+
+export type Status =
+  | { readonly kind: 'stowed' }
+  | { readonly kind: 'quarantined'; readonly reason: string }
+  | { readonly kind: 'failed'; readonly reason: string };
+
+export interface AuditRecord {
+  readonly status: Status;
+  /** The name that was set, or the one received where no mapping is configured. */
+  readonly institution?: string;
+  /** Of the original Pixel Data value, without trailing pad; absent without pixel data. */
+  readonly pixelLength?: number;
+  readonly pixelMd5?: string;
+  /** Of the instance as it was sent. */
+  readonly sentMd5?: string;
+  readonly detail?: AuditDetail;
+}
+
+/** Packed in one tag: `syntax:RECEIVED/SENT codec:NAME-VERSION rules:DIGEST proof:LEVEL at:TIME`. */
+export interface AuditDetail {
+  readonly syntaxReceived?: string;
+  readonly syntaxSent?: string;
+  /** `openjpeg-1.3.6`, or why it was not encoded. */
+  readonly codec?: string;
+  readonly rules?: string;
+  readonly proof?: string;
+  /** ISO 8601, UTC, of the outcome. */
+  readonly at?: string;
+}

@@ -1,0 +1,110 @@
+/**
+ * The configuration, of every part: one JSON file, read by the uploader, the functions and the command line. Every
+ * setting has a default with which `storestow up` works on an empty machine.
+ */
+import { z } from 'zod';
+
+const folderBucket = z.strictObject({
+  kind: z.literal('folder'),
+  /** Where objects and `bucket.sqlite` lie. */
+  path: z.string().min(1),
+});
+
+const s3Bucket = z.strictObject({
+  kind: z.literal('s3'),
+  bucket: z.string().min(1),
+  /** Empty: AWS. */
+  endpoint: z.url({ protocol: /^https?$/ }).optional(),
+  region: z.string().default('us-east-1'),
+  /** Path-style addresses (MinIO and most others); virtual-hosted ones (AWS) otherwise. Default: path-style where an endpoint is given. */
+  forcePathStyle: z.boolean().optional(),
+  /** Absent: the AWS SDK's own chain (environment, profile, role). */
+  accessKeyId: z.string().optional(),
+  secretAccessKey: z.string().optional(),
+  /** Bytes from which an upload goes in parts. */
+  multipartThreshold: z
+    .int()
+    .min(5 * 1024 * 1024)
+    .default(16 * 1024 * 1024),
+});
+
+export const bucketSchema = z.discriminatedUnion('kind', [folderBucket, s3Bucket]);
+
+const authSchema = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('none') }),
+  z.strictObject({ kind: z.literal('basic'), username: z.string(), password: z.string() }),
+  z.strictObject({ kind: z.literal('bearer'), token: z.string() }),
+]);
+
+export const archiveSchema = z.strictObject({
+  /** STOW-RS address; `%@` or `{aet}` → calling AE title, `{institution}`, `{site}`. */
+  url: z.string().min(1),
+  auth: authSchema.default({ kind: 'none' }),
+  /** Requests under way at once. */
+  connections: z.int().min(1).max(20).default(4),
+  /** Of one request. */
+  maxInstances: z.int().min(1).default(20),
+  /** Bytes of one request; a larger instance goes alone. */
+  maxBytes: z.int().min(1).default(20_000_000),
+  /** Seconds until an answer's first byte. */
+  timeout: z.number().positive().default(300),
+  /** Ask QIDO-RS after each store. Off only for an archive without it. */
+  confirm: z.boolean().default(true),
+});
+
+/** A file's path, or `bucket:KEY` for an object in the bucket. */
+const source = z.string().min(1);
+
+export const coerceSchema = z.strictObject({
+  defaultRules: z.boolean().default(true),
+  /** A JSON file of site rules, applied after the default ones. */
+  rules: source.optional(),
+  /** An XML property list: calling AE title or IP → institution name. Absent: InstitutionName stays as received. */
+  institutions: source.optional(),
+  /** What becomes of an instance whose AE title and IP the mapping does not have. */
+  unknownSource: z.enum(['quarantine', 'pass']).default('quarantine'),
+  /** Record previous values in Original Attributes Sequence. */
+  originalAttributes: z.boolean().default(true),
+});
+
+export const encodeSchema = z.strictObject({
+  enabled: z.boolean().default(true),
+  /** Worker threads; 0: one a processor. */
+  threads: z.int().min(0).default(0),
+});
+
+export const uploadSchema = z.strictObject({
+  /** What becomes of a file that the bucket holds verified. */
+  after: z.enum(['remove', 'keep', 'move']).default('remove'),
+  /** For `after: move`. */
+  moveTo: z.string().optional(),
+  /** Uploads at once. */
+  concurrency: z.int().min(1).max(256).default(16),
+  /** Seconds without a write until a file counts as complete. */
+  settle: z.number().min(0).default(1),
+});
+
+export const ingestSchema = z.strictObject({
+  /** Bytes of instances in memory at once. */
+  maxBytesInFlight: z.int().min(1).default(256_000_000),
+});
+
+export const configSchema = z.strictObject({
+  /** Names this receiver in keys and metadata. */
+  site: z.string().min(1).max(64).default('default'),
+  /** Absent: a folder below the data folder. */
+  bucket: bucketSchema.optional(),
+  /** Absent: the embedded archive. */
+  archive: archiveSchema.optional(),
+  coerce: coerceSchema.prefault({}),
+  encode: encodeSchema.prefault({}),
+  upload: uploadSchema.prefault({}),
+  ingest: ingestSchema.prefault({}),
+});
+
+export type Config = z.output<typeof configSchema>;
+export type BucketConfig = z.output<typeof bucketSchema>;
+export type ArchiveConfig = z.output<typeof archiveSchema>;
+export type ArchiveAuth = z.output<typeof authSchema>;
+export type CoerceConfig = z.output<typeof coerceSchema>;
+export type UploadConfig = z.output<typeof uploadSchema>;

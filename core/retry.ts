@@ -1,0 +1,24 @@
+/** Bounded retries with exponential back-off and jitter (p-retry), for errors of the family that say `retryable`. */
+import pRetry from 'p-retry';
+import { asStorestowError } from './errors.ts';
+
+export interface RetryOptions {
+  /** Tries after the first one. */
+  readonly retries: number;
+  /** Milliseconds before the second try; doubles from there. */
+  readonly firstDelay: number;
+  /** Milliseconds at most between two tries. */
+  readonly maxDelay: number;
+  readonly signal?: AbortSignal;
+}
+
+export async function retry<T>(work: () => Promise<T>, { retries, firstDelay, maxDelay, signal }: RetryOptions): Promise<T> {
+  return pRetry(work, {
+    retries,
+    minTimeout: firstDelay,
+    maxTimeout: maxDelay,
+    randomize: true,
+    ...(signal === undefined ? {} : { signal }),
+    shouldRetry: ({ error }) => asStorestowError(error).retryable,
+  });
+}
