@@ -48,9 +48,20 @@ export interface Fragment {
   readonly length: number;
 }
 
+/** How the elements of a data set are written: one for the file, another within UN of undefined length (PS3.5 6.2.2). */
+export interface Encoding {
+  readonly explicitVR: boolean;
+  readonly bigEndian: boolean;
+}
+
 /** Elements in the order of the file; `get` finds the first one of a tag. */
 export interface DataSet {
   readonly elements: readonly Element[];
+  /** What the elements' offsets count in. */
+  readonly bytes: Uint8Array;
+  readonly encoding: Encoding;
+  /** The data set that holds this one in a sequence: the character set comes from there (PS3.3 C.12.1.1.2). */
+  readonly parent: DataSet | undefined;
   get(tag: Tag): Element | undefined;
 }
 

@@ -1,0 +1,250 @@
+/**
+ * Reads the elements of a data set with their places, in one pass and without decoding a value. Any bytes give either
+ * elements that tile the range, or a `MALFORMED` / `TRUNCATED` with the offset: nothing is guessed or left out.
+ */
+import { StorestowError } from '../errors.ts';
+import type { DataSet, Element, Encoding, Fragment, Item, Tag, VR } from './data-set.ts';
+import { vrOf } from './dictionary.ts';
+import { formatTag, isPrivateCreator } from './tag-text.ts';
+import { TAG } from './tags.ts';
+import { hasLongForm, isCapital, vrOfBytes } from './value-representation.ts';
+
+const UNDEFINED_LENGTH = 0xffffffff;
+
+/** Sequences within sequences. The deepest of the standard are content trees of some ten; hostile ones would end the stack. */
+const MAX_NESTING = 128;
+
+const IMPLICIT_LITTLE_ENDIAN: Encoding = { explicitVR: false, bigEndian: false };
+
+class ReadDataSet implements DataSet {
+  readonly elements: Element[] = [];
+  readonly bytes: Uint8Array;
+  readonly encoding: Encoding;
+  readonly parent: DataSet | undefined;
+  /** Strictly, so that a binary search finds the first of a tag (PS3.5 7.1). */
+  #ascending = true;
+
+  constructor(bytes: Uint8Array, encoding: Encoding, parent: DataSet | undefined) {
+    this.bytes = bytes;
+    this.encoding = encoding;
+    this.parent = parent;
+  }
+
+  add(element: Element): void {
+    const previous = this.elements.at(-1);
+    if (previous !== undefined && previous.tag >= element.tag) this.#ascending = false;
+    this.elements.push(element);
+  }
+
+  get(tag: Tag): Element | undefined {
+    if (!this.#ascending) return this.elements.find((element) => element.tag === tag);
+    let low = 0;
+    let high = this.elements.length - 1;
+    while (low <= high) {
+      const middle = (low + high) >>> 1;
+      const element = this.elements[middle];
+      if (element === undefined || element.tag === tag) return element;
+      if (element.tag < tag) low = middle + 1;
+      else high = middle - 1;
+    }
+    return undefined;
+  }
+}
+
+/** A data set of the file and where it ends; for the top level, what follows `end` is padding. */
+export interface DataSetRange {
+  readonly dataSet: DataSet;
+  readonly end: number;
+}
+
+interface Header {
+  readonly tag: Tag;
+  readonly vr: VR;
+  readonly valueOffset: number;
+  readonly length: number;
+  readonly undefinedLength: boolean;
+}
+
+class Reader {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  topLevel(start: number, encoding: Encoding): DataSetRange {
+    const dataSet = new ReadDataSet(this.#bytes, encoding, undefined);
+    const limit = this.#bytes.length;
+    let at = start;
+    while (at < limit) {
+      if (this.#bytes[at] === 0 && this.#bytes[at + 1] === 0 && this.#isZero(at)) break;
+      const element = this.#element(at, limit, dataSet, 0);
+      dataSet.add(element);
+      at = element.end;
+    }
+    return { dataSet, end: at };
+  }
+
+  /** The elements of group 0002 (PS3.10 7.1), whatever length (0002,0000) states: where it is wrong, the group is right. */
+  fileMeta(start: number): DataSetRange {
+    const dataSet = new ReadDataSet(this.#bytes, { explicitVR: true, bigEndian: false }, undefined);
+    const limit = this.#bytes.length;
+    let at = start;
+    while (limit - at >= 8 && this.#view.getUint16(at, true) === 0x0002) {
+      const element = this.#element(at, limit, dataSet, 0);
+      dataSet.add(element);
+      at = element.end;
+    }
+    return { dataSet, end: at };
+  }
+
+  #isZero(from: number): boolean {
+    for (let at = from; at < this.#bytes.length; at++) if (this.#bytes[at] !== 0) return false;
+    return true;
+  }
+
+  #tag(at: number, bigEndian: boolean): Tag {
+    return ((this.#view.getUint16(at, !bigEndian) << 16) | this.#view.getUint16(at + 2, !bigEndian)) >>> 0;
+  }
+
+  /** The end of the file is a truncation, that of an enclosing length a contradiction. */
+  #past(limit: number, at: number, what: string): StorestowError {
+    return limit === this.#bytes.length
+      ? new StorestowError('TRUNCATED', `the file ends within ${what} at byte ${at}; have it sent again`, { offset: at })
+      : malformed(at, `${what} goes beyond the item or sequence that holds it`);
+  }
+
+  #header(at: number, limit: number, { explicitVR, bigEndian }: Encoding): Header {
+    if (limit - at < 8) throw this.#past(limit, at, 'an element header');
+    const tag = this.#tag(at, bigEndian);
+    if (!explicitVR) {
+      const length = this.#view.getUint32(at + 4, !bigEndian);
+      return { tag, vr: implicitVR(tag), valueOffset: at + 8, length, undefinedLength: length === UNDEFINED_LENGTH };
+    }
+    const first = this.#bytes[at + 4] ?? 0;
+    const second = this.#bytes[at + 5] ?? 0;
+    const vr = vrOfBytes(first, second);
+    if (vr !== undefined && !hasLongForm(vr)) {
+      return { tag, vr, valueOffset: at + 8, length: this.#view.getUint16(at + 6, !bigEndian), undefinedLength: false };
+    }
+    if (vr === undefined && !(isCapital(first) && isCapital(second))) {
+      throw malformed(at, `${formatTag(tag)} has no value representation`);
+    }
+    if (limit - at < 12) throw this.#past(limit, at, `the header of ${formatTag(tag)}`);
+    const length = this.#view.getUint32(at + 8, !bigEndian);
+    return { tag, vr: vr ?? 'UN', valueOffset: at + 12, length, undefinedLength: length === UNDEFINED_LENGTH };
+  }
+
+  #element(at: number, limit: number, dataSet: ReadDataSet, depth: number): Element {
+    const { encoding } = dataSet;
+    const { tag, vr, valueOffset, length, undefinedLength } = this.#header(at, limit, encoding);
+    if (tag >>> 16 === 0xfffe) throw malformed(at, `${formatTag(tag)} stands outside of a sequence`);
+    if (undefinedLength) return this.#undefinedLength(at, limit, dataSet, depth, tag, vr, valueOffset);
+    const end = valueOffset + length;
+    if (end > limit) throw this.#past(limit, at, `the value of ${formatTag(tag)} (${length} bytes)`);
+    const element = { tag, vr, offset: at, valueOffset, length, undefinedLength, end };
+    if (vr !== 'SQ') return element;
+    const { items } = this.#items(valueOffset, end, false, dataSet, encoding, depth + 1);
+    return { ...element, items };
+  }
+
+  /** PS3.5 7.5 for sequences, A.4 for fragments of pixel data. */
+  #undefinedLength(
+    at: number,
+    limit: number,
+    dataSet: ReadDataSet,
+    depth: number,
+    tag: Tag,
+    vr: VR,
+    valueOffset: number,
+  ): Element {
+    if (vr === 'OB' || vr === 'OW' || tag === TAG.PixelData) {
+      const { fragments, valueEnd } = this.#fragments(valueOffset, limit, dataSet.encoding);
+      const length = valueEnd - valueOffset;
+      return { tag, vr, offset: at, valueOffset, length, undefinedLength: true, end: valueEnd + 8, fragments };
+    }
+    if (vr !== 'SQ' && vr !== 'UN') throw malformed(at, `${formatTag(tag)} has undefined length, which ${vr} may not have`);
+    const encoding = vr === 'UN' ? IMPLICIT_LITTLE_ENDIAN : dataSet.encoding;
+    const { items, valueEnd } = this.#items(valueOffset, limit, true, dataSet, encoding, depth + 1);
+    return { tag, vr, offset: at, valueOffset, length: valueEnd - valueOffset, undefinedLength: true, end: valueEnd + 8, items };
+  }
+
+  #items(
+    start: number,
+    limit: number,
+    delimited: boolean,
+    parent: DataSet,
+    encoding: Encoding,
+    depth: number,
+  ): { items: Item[]; valueEnd: number } {
+    if (depth > MAX_NESTING) throw malformed(start, `sequences are nested deeper than ${MAX_NESTING}`);
+    const items: Item[] = [];
+    let at = start;
+    for (;;) {
+      if (!delimited && at === limit) return { items, valueEnd: at };
+      if (limit - at < 8) throw this.#past(limit, at, 'a sequence');
+      const tag = this.#tag(at, encoding.bigEndian);
+      const length = this.#view.getUint32(at + 4, !encoding.bigEndian);
+      if (delimited && tag === TAG.SequenceDelimitationItem && length === 0) return { items, valueEnd: at };
+      if (tag !== TAG.Item) throw malformed(at, `${formatTag(tag)} stands where an item of a sequence must begin`);
+      const item = this.#item(at, length, limit, parent, encoding, depth);
+      items.push(item);
+      at = item.end;
+    }
+  }
+
+  #item(offset: number, stated: number, limit: number, parent: DataSet, encoding: Encoding, depth: number): Item {
+    const valueOffset = offset + 8;
+    const dataSet = new ReadDataSet(this.#bytes, encoding, parent);
+    const undefinedLength = stated === UNDEFINED_LENGTH;
+    const valueLimit = undefinedLength ? limit : valueOffset + stated;
+    if (valueLimit > limit) throw this.#past(limit, offset, `an item (${stated} bytes)`);
+    let at = valueOffset;
+    while (at < valueLimit || undefinedLength) {
+      if (undefinedLength) {
+        if (valueLimit - at < 8) throw this.#past(limit, at, 'an item of undefined length');
+        if (this.#tag(at, encoding.bigEndian) === TAG.ItemDelimitationItem && this.#view.getUint32(at + 4) === 0) break;
+      }
+      const element = this.#element(at, valueLimit, dataSet, depth);
+      dataSet.add(element);
+      at = element.end;
+    }
+    const end = undefinedLength ? at + 8 : at;
+    return { offset, valueOffset, length: at - valueOffset, undefinedLength, end, dataSet };
+  }
+
+  #fragments(start: number, limit: number, { bigEndian }: Encoding): { fragments: Fragment[]; valueEnd: number } {
+    const fragments: Fragment[] = [];
+    let at = start;
+    for (;;) {
+      if (limit - at < 8) throw this.#past(limit, at, 'encapsulated pixel data');
+      const tag = this.#tag(at, bigEndian);
+      const length = this.#view.getUint32(at + 4, !bigEndian);
+      if (tag === TAG.SequenceDelimitationItem && length === 0) return { fragments, valueEnd: at };
+      if (tag !== TAG.Item) throw malformed(at, `${formatTag(tag)} stands where a fragment of pixel data must begin`);
+      if (length > limit - at - 8) throw this.#past(limit, at, `a fragment of pixel data (${length} bytes)`);
+      fragments.push({ offset: at, valueOffset: at + 8, length });
+      at += 8 + length;
+    }
+  }
+}
+
+function implicitVR(tag: Tag): VR {
+  return vrOf(tag) ?? (isPrivateCreator(tag) ? 'LO' : 'UN');
+}
+
+function malformed(offset: number, what: string): StorestowError {
+  return new StorestowError('MALFORMED', `at byte ${offset}: ${what}; the sender must correct this`, { offset });
+}
+
+/** Elements from `start` to the end of `bytes`. Throws `MALFORMED`, `TRUNCATED` with the offset. */
+export function readDataSet(bytes: Uint8Array, start: number, encoding: Encoding): DataSetRange {
+  return new Reader(bytes).topLevel(start, encoding);
+}
+
+/** Elements of group 0002 from `start` on, always Explicit VR Little Endian (PS3.10 7.1). Throws as `readDataSet` does. */
+export function readFileMeta(file: Uint8Array, start: number): DataSetRange {
+  return new Reader(file).fileMeta(start);
+}
