@@ -1,0 +1,35 @@
+/** The command line's library (commander), and what all subcommands share of it. */
+import { Command, CommanderError, InvalidArgumentError, Option, type CommandUnknownOpts } from '@commander-js/extra-typings';
+
+export { Command, CommanderError, InvalidArgumentError, Option };
+export type Subcommand = CommandUnknownOpts;
+
+/** Numbered examples behind the help: each a line to run, and what it does. */
+export function examples(...list: readonly (readonly [line: string, what: string])[]): string {
+  const lines = list.map(([line, what], index) => `  ${index + 1}. ${what}\n       ${line}`);
+  return `\nExamples:\n${lines.join('\n')}\n`;
+}
+
+export const EXIT_CODES_HELP = '\nExit codes: 0 all done · 1 some failed (listed) · 2 usage or configuration · 75 temporary, try again\n';
+
+export function wholeNumber(unit: string, least = 0): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!Number.isSafeInteger(value) || value < least) {
+      throw new InvalidArgumentError(`expected a whole number of ${unit}, at least ${least}.`);
+    }
+    return value;
+  };
+}
+
+export function configOption(): Option<'--config <file>', undefined, undefined, undefined, false, undefined> {
+  return new Option('--config <file>', 'configuration, JSON (default: $STORESTOW_CONFIG, else built-in defaults)').helpGroup(
+    'Configuration:',
+  );
+}
+
+export function logLevelOption(): Option<'--log-level <level>', undefined, 'warn', undefined, false, undefined> {
+  return new Option('--log-level <level>', 'trace, debug, info, warn, error or silent')
+    .default('warn' as const)
+    .helpGroup('Output:') as Option<'--log-level <level>', undefined, 'warn', undefined, false, undefined>;
+}
