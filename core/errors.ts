@@ -22,6 +22,7 @@ const RETRYABLE = {
   UNKNOWN_SOURCE: false,
   // Encoding
   CODEC_UNAVAILABLE: true,
+  CODEC_FAILED: false,
   // Object store
   OBJECT_NOT_FOUND: false,
   PRECONDITION_FAILED: false,

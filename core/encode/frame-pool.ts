@@ -1,0 +1,132 @@
+/** Frames to worker threads (piscina): the frames of one object as well as those of many go to all processors. */
+import { availableParallelism } from 'node:os';
+import { extname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Piscina } from 'piscina';
+import { StorestowError } from '../errors.ts';
+import { Admission } from './admission.ts';
+import type { EncodedFrame } from './frame-codec.ts';
+import type { FrameLayout } from './frame-layout.ts';
+import type { FrameTask } from './frame-worker.ts';
+import { openJpegName } from './openjpeg.ts';
+
+/** The port to the worker threads. */
+export interface FramePool {
+  /** Name and version of the codec, as the audit tags have them: `openjpeg-1.3.6`. */
+  readonly codec: string;
+  readonly threads: number;
+  /**
+   * Resolves with the proved codestream of a native frame, or with the reason why there is none. The frame's bytes are
+   * copied when its turn comes, and stay the caller's. Rejects with `CODEC_UNAVAILABLE` (retryable) where a thread died,
+   * ran out of time, or the pool is closed.
+   */
+  encodeFrame(frame: Uint8Array, layout: FrameLayout): Promise<EncodedFrame>;
+  /** Lets the frames under way finish, refuses those that wait, ends the threads. */
+  close(): Promise<void>;
+}
+
+export interface FramePoolOptions {
+  /** Worker threads; 0: one a processor. */
+  readonly threads?: number;
+  /** Bytes of frames under way at once. A larger frame goes alone. */
+  readonly maxBytesInFlight?: number;
+  /** Seconds after which a frame's thread counts as stuck and is replaced. */
+  readonly frameTimeout?: number;
+  /** The module that the threads run; its default export takes a `FrameTask`. */
+  readonly worker?: URL;
+}
+
+/** Beside this file, in the same form: TypeScript source, compiled, or bundled. */
+const FRAME_WORKER = new URL(`./frame-worker${extname(fileURLToPath(import.meta.url))}`, import.meta.url);
+
+/** A thread has its next frame ready while it works on one. */
+const FRAMES_PER_THREAD = 2;
+
+const CLOSED = 'the frame pool is closed; the object is tried again';
+
+/** Threads start with the first frame. */
+export function createFramePool(options: FramePoolOptions = {}): FramePool {
+  return new ThreadPool(options);
+}
+
+class ThreadPool implements FramePool {
+  readonly codec = openJpegName();
+  readonly threads: number;
+  readonly #worker: string;
+  readonly #frameTimeout: number;
+  readonly #admission: Admission;
+  /** Aborting one rejects its frame and, where it is being worked on, ends the thread. */
+  readonly #running = new Map<AbortController, Promise<EncodedFrame>>();
+  #piscina: Piscina<FrameTask, EncodedFrame> | undefined;
+  #closed = false;
+
+  constructor({ threads = 0, maxBytesInFlight = 256_000_000, frameTimeout = 300, worker = FRAME_WORKER }: FramePoolOptions) {
+    this.threads = threads === 0 ? availableParallelism() : threads;
+    this.#worker = fileURLToPath(worker);
+    this.#frameTimeout = frameTimeout;
+    this.#admission = new Admission({ frames: this.threads * FRAMES_PER_THREAD, bytes: maxBytesInFlight });
+  }
+
+  async encodeFrame(frame: Uint8Array, layout: FrameLayout): Promise<EncodedFrame> {
+    await this.#admission.enter(frame.length);
+    try {
+      return await this.#run(frame, layout);
+    } catch (cause) {
+      throw new StorestowError(
+        'CODEC_UNAVAILABLE',
+        'a thread that encodes frames ended or was stuck; the object is tried again',
+        {
+          cause,
+        },
+      );
+    } finally {
+      this.#admission.leave(frame.length);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#admission.shut(new StorestowError('CODEC_UNAVAILABLE', CLOSED));
+    await Promise.allSettled(this.#running.values());
+    await this.#piscina?.destroy();
+  }
+
+  async #run(frame: Uint8Array, layout: FrameLayout): Promise<EncodedFrame> {
+    const controller = new AbortController();
+    const timer = setTimeout(() => controller.abort(), this.#frameTimeout * 1000);
+    timer.unref();
+    // A copy, since the frame is a view of its file, which stays here; not `slice`, which in a Buffer is a view.
+    const task = { frame: new Uint8Array(frame), layout };
+    try {
+      const result = this.#threads().run(task, { transferList: [task.frame.buffer], signal: controller.signal });
+      this.#running.set(controller, result);
+      return await result;
+    } finally {
+      clearTimeout(timer);
+      this.#running.delete(controller);
+    }
+  }
+
+  /**
+   * As many threads as there may ever be (piscina replaces one that died only up to its minimum), in piscina's own queue
+   * only what the gate let through.
+   */
+  #threads(): Piscina<FrameTask, EncodedFrame> {
+    if (this.#piscina !== undefined) return this.#piscina;
+    if (this.#closed) throw new StorestowError('CODEC_UNAVAILABLE', CLOSED);
+    const piscina = new Piscina<FrameTask, EncodedFrame>({
+      filename: this.#worker,
+      minThreads: this.threads,
+      maxThreads: this.threads,
+      stricterFIFO: true,
+    });
+    // A thread died between two frames, or while it started: piscina then starts no other one, and its queue would wait
+    // for ever. The next frame makes a new pool.
+    piscina.on('error', () => {
+      if (this.#piscina === piscina) this.#piscina = undefined;
+      for (const controller of this.#running.keys()) controller.abort();
+      void piscina.destroy();
+    });
+    return (this.#piscina = piscina);
+  }
+}
