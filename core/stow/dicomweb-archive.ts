@@ -1,0 +1,74 @@
+/** The port `Archive` over DICOMweb: STOW-RS, confirmed by QIDO-RS. dcm4chee-arc-light first; any DICOMweb archive. */
+import type { ArchiveConfig } from '../config/schema.ts';
+import { StorestowError } from '../errors.ts';
+import type { Log } from '../logging.ts';
+import type { UrlSource } from './archive-url.ts';
+import { createDicomWeb, openConnection, type Connection } from './dicomweb.ts';
+import { createInFlight } from './in-flight.ts';
+import type { Archive, OutgoingInstance, Outcome } from './outcome.ts';
+import { createQido } from './qido.ts';
+import { CONFIRM_DELAYS } from './send-request.ts';
+import { storeStudy } from './store-study.ts';
+
+export interface ArchiveOptions {
+  readonly config: ArchiveConfig;
+  readonly source: UrlSource;
+  readonly log?: Log;
+  /** Shared by the archives of several sources (`openConnection`), and closed by whoever opened it. Default: its own. */
+  readonly connection?: Connection;
+  /** Milliseconds before each question that confirms a store. */
+  readonly confirmDelays?: readonly number[];
+}
+
+/**
+ * `store` sends what the archive does not list yet under the study: a new study's first instance alone, then requests of bounded size
+ * in parallel, each one confirmed by one question. Throws `CONFIG_INVALID` and `UNKNOWN_SOURCE` for the address.
+ */
+export function createArchive({ config, source, log, connection, confirmDelays = CONFIRM_DELAYS }: ArchiveOptions): Archive {
+  const shared = connection ?? openConnection(config);
+  const web = createDicomWeb(config, source, shared);
+  const qido = createQido(web);
+  const opening = createInFlight();
+  const sending = createInFlight();
+  return {
+    description: web.url,
+    async store(instances, { signal } = {}) {
+      const study = studyOf(instances);
+      if (study === undefined) return [];
+      const outcomes = await sending.hold(
+        instances.map(({ sopInstanceUID }) => sopInstanceUID),
+        () =>
+          storeStudy(instances, {
+            web,
+            qido: config.confirm ? qido : undefined,
+            confirmDelays,
+            signal,
+            limits: config,
+            limit: shared.limit,
+            opening,
+          }),
+      );
+      log?.debug({ study, archive: web.url, outcomes: countByKind(outcomes) }, 'sent to the archive');
+      return outcomes;
+    },
+    find: async (studyInstanceUID, sopInstanceUIDs) => qido.find(studyInstanceUID, sopInstanceUIDs, { digests: true }),
+    close: async () => (connection === undefined ? shared.close() : undefined),
+  };
+}
+
+/** Throws `INTERNAL` where a caller mixes studies or gives one SOP Instance UID twice. */
+function studyOf(instances: readonly OutgoingInstance[]): string | undefined {
+  const studies = new Set(instances.map(({ studyInstanceUID }) => studyInstanceUID));
+  const uids = new Set(instances.map(({ sopInstanceUID }) => sopInstanceUID));
+  if (studies.size > 1 || uids.size < instances.length) {
+    throw new StorestowError(
+      'INTERNAL',
+      'instances of several studies, or one twice, in one call of store; this is a defect, report it',
+    );
+  }
+  return instances[0]?.studyInstanceUID;
+}
+
+function countByKind(outcomes: readonly Outcome[]): Record<string, number> {
+  return Object.fromEntries([...Map.groupBy(outcomes, ({ kind }) => kind)].map(([kind, list]) => [kind, list.length]));
+}

@@ -1,0 +1,103 @@
+/** The DICOMweb services of one archive for one source: its addresses, its headers, its answers as bytes. */
+import { createLimit, type Limit } from '../concurrency.ts';
+import type { ArchiveConfig } from '../config/schema.ts';
+import { StorestowError, type ErrorCode } from '../errors.ts';
+import { archiveOrigin, archiveUrl, type UrlSource } from './archive-url.ts';
+import { authorizationHeader } from './authorization.ts';
+import { openHttp, type HttpAnswer, type HttpClient, type HttpResult } from './http.ts';
+import type { MultipartBody } from './multipart-body.ts';
+
+/** What all sources of one archive share: its connections, and the bound on requests under way. */
+export interface Connection {
+  readonly http: HttpClient;
+  readonly limit: Limit;
+  close(): Promise<void>;
+}
+
+export function openConnection(config: ArchiveConfig): Connection {
+  const http = openHttp(archiveOrigin(config.url), { connections: config.connections, timeout: config.timeout });
+  return { http, limit: createLimit(config.connections), close: () => http.close() };
+}
+
+export interface GetOptions {
+  readonly accept: string;
+  /** Bytes of the answer that are read at most. */
+  readonly maxBytes: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface DicomWeb {
+  /** STOW-RS address, without credentials. */
+  readonly url: string;
+  /** `resource` is appended to the address: empty, or `/{StudyInstanceUID}/…`. Throws `ARCHIVE_UNAVAILABLE` without an answer. */
+  get(resource: string, options: GetOptions): Promise<HttpAnswer>;
+  store(body: MultipartBody, maxBytes: number, signal: AbortSignal | undefined): Promise<HttpResult>;
+}
+
+export function createDicomWeb(config: ArchiveConfig, source: UrlSource, { http }: Connection): DicomWeb {
+  const url = archiveUrl(config.url, source);
+  const path = new URL(url).pathname;
+  const authorization = authorizationHeader(config.auth);
+  const credentials: Record<string, string> = authorization === undefined ? {} : { authorization };
+  return {
+    url,
+    async get(resource, { accept, maxBytes, signal }) {
+      const result = await http.request({
+        method: 'GET',
+        path: `${path}${resource}`,
+        headers: { accept, ...credentials },
+        maxBytes,
+        signal,
+      });
+      if (result.kind === 'answered') return result;
+      const why =
+        result.failure === 'aborted'
+          ? 'the question was stopped before the archive answered'
+          : 'the archive does not answer; check that it runs and that archive.url is right';
+      throw new StorestowError('ARCHIVE_UNAVAILABLE', why, { object: url, cause: result.cause });
+    },
+    store: async (body, maxBytes, signal) =>
+      http.request({
+        method: 'POST',
+        path,
+        headers: { 'content-type': body.contentType, accept: 'application/dicom+json', ...credentials },
+        body,
+        maxBytes,
+        signal,
+      }),
+  };
+}
+
+/** PS3.5 9.1, without its rule on leading zeros, which archives keep and modalities break. Throws `INVALID_UID`. */
+export function uidSegment(uid: string): string {
+  if (/^\d+(\.\d+)*$/.test(uid) && uid.length <= 64) return uid;
+  throw new StorestowError('INVALID_UID', 'a UID that is not of digits and dots, 64 at most, cannot be asked for');
+}
+
+/**
+ * An answer to a question (QIDO-RS, WADO-RS) that is not the result. Configuration mistakes are retryable: nothing is wrong with the
+ * instances.
+ */
+export function answerError(status: number, service: string, url: string): StorestowError {
+  const [code, advice] = adviceFor(status);
+  return new StorestowError(code, `the archive answered ${String(status)} to ${service}${advice}`, {
+    object: url,
+    retryable: true,
+  });
+}
+
+function adviceFor(status: number): readonly [ErrorCode, string] {
+  switch (status) {
+    case 401:
+      return ['ARCHIVE_UNAUTHORIZED', ': it does not accept the credentials; correct archive.auth'];
+    case 403:
+      return ['ARCHIVE_FORBIDDEN', ': these credentials may not ask; give their account the right'];
+    case 404:
+    case 405:
+      return ['ARCHIVE_NOT_FOUND', ': correct archive.url, its AE title above all'];
+    default:
+      return status === 429 || status >= 500
+        ? ['ARCHIVE_UNAVAILABLE', '; its log may say why']
+        : ['ARCHIVE_REFUSED', '; its log may say why'];
+  }
+}

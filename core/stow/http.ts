@@ -1,0 +1,135 @@
+/**
+ * HTTP to one origin (undici): at most `connections` requests under way, kept alive, no redirect followed, nothing sent twice.
+ * What went wrong comes back as a value, for the caller decides what it means.
+ */
+import { Readable } from 'node:stream';
+import { Pool } from 'undici';
+
+export interface HttpOptions {
+  readonly connections: number;
+  /** Seconds until the first byte of an answer, and from there until its last. */
+  readonly timeout: number;
+}
+
+export interface HttpRequest {
+  readonly method: 'GET' | 'POST';
+  /** Path and query, percent-encoded. */
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: { readonly length: number; chunks(): Iterable<Uint8Array> };
+  /** Bytes of the answer's body that are read at most. */
+  readonly maxBytes: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * | failure       | the request                                    |
+ * |---------------|------------------------------------------------|
+ * | `unreachable` | was not sent: no connection, no TLS            |
+ * | `timeout`     | was sent; no answer in time                    |
+ * | `interrupted` | was sent, in part at least; the connection broke |
+ * | `aborted`     | was stopped by the caller's signal             |
+ */
+export type HttpFailure = 'unreachable' | 'timeout' | 'interrupted' | 'aborted';
+
+export interface HttpAnswer {
+  readonly kind: 'answered';
+  readonly status: number;
+  readonly contentType: string;
+  readonly body: Uint8Array;
+  /** False where the body was cut, stalled, or longer than `maxBytes`. */
+  readonly complete: boolean;
+}
+
+export type HttpResult = HttpAnswer | { readonly kind: 'failed'; readonly failure: HttpFailure; readonly cause: unknown };
+
+export interface HttpClient {
+  request(request: HttpRequest): Promise<HttpResult>;
+  /** Ends the connections; requests under way fail as `interrupted`. */
+  close(): Promise<void>;
+}
+
+function errorCode(error: unknown): string {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
+}
+
+function failureOf(error: unknown, sent: boolean, signal: AbortSignal | undefined): HttpFailure {
+  if (signal?.aborted === true) return 'aborted';
+  if (!sent) return 'unreachable';
+  return errorCode(error) === 'UND_ERR_HEADERS_TIMEOUT' ? 'timeout' : 'interrupted';
+}
+
+function headerText(value: string | string[] | undefined): string {
+  return Array.isArray(value) ? value.join(', ') : (value ?? '');
+}
+
+export function openHttp(origin: string, { connections, timeout }: HttpOptions): HttpClient {
+  const milliseconds = timeout * 1000;
+  const pool = new Pool(origin, {
+    connections,
+    pipelining: 1,
+    allowH2: false,
+    headersTimeout: milliseconds,
+    bodyTimeout: milliseconds,
+  });
+
+  async function readBody(
+    stream: AsyncIterable<Buffer>,
+    maxBytes: number,
+    deadline: AbortController,
+  ): Promise<Pick<HttpAnswer, 'body' | 'complete'>> {
+    const timer = setTimeout(() => deadline.abort(), milliseconds);
+    const chunks: Buffer[] = [];
+    let length = 0;
+    let complete = true;
+    try {
+      for await (const chunk of stream) {
+        length += chunk.length;
+        if (length > maxBytes) {
+          complete = false;
+          break;
+        }
+        chunks.push(chunk);
+      }
+    } catch {
+      complete = false;
+    } finally {
+      clearTimeout(timer);
+    }
+    return { body: new Uint8Array(Buffer.concat(chunks)), complete };
+  }
+
+  return {
+    async request({ method, path, headers, body, maxBytes, signal }) {
+      let sent = body === undefined;
+      const deadline = new AbortController();
+      function* chunks(): Iterable<Uint8Array> {
+        sent = true;
+        if (body !== undefined) yield* body.chunks();
+      }
+      try {
+        const answer = await pool.request({
+          method,
+          path,
+          headers: {
+            'accept-encoding': 'identity',
+            'user-agent': 'storestow',
+            ...headers,
+            ...(body === undefined ? {} : { 'content-length': String(body.length) }),
+          },
+          body: body === undefined ? null : Readable.from(chunks(), { objectMode: false }),
+          signal: signal === undefined ? deadline.signal : AbortSignal.any([signal, deadline.signal]),
+        });
+        return {
+          kind: 'answered',
+          status: answer.statusCode,
+          contentType: headerText(answer.headers['content-type']),
+          ...(await readBody(answer.body, maxBytes, deadline)),
+        };
+      } catch (cause) {
+        return { kind: 'failed', failure: failureOf(cause, sent, signal), cause };
+      }
+    },
+    close: async () => pool.destroy(),
+  };
+}

@@ -1,0 +1,170 @@
+/** QIDO-RS (PS3.18 10.6): which instances the archive lists under a study. Its answers are hostile: only what was asked for counts. */
+import { StorestowError } from '../errors.ts';
+import { retry } from '../retry.ts';
+import { firstString, parseDataSets, type JsonDataSet } from './dicom-json.ts';
+import { answerError, uidSegment, type DicomWeb } from './dicomweb.ts';
+import type { HttpAnswer } from './http.ts';
+import type { ArchivedInstance } from './outcome.ts';
+
+const SOP_INSTANCE_UID = '00080018';
+const STUDY_INSTANCE_UID = '0020000D';
+const SERIES_INSTANCE_UID = '0020000E';
+
+/** UIDs of one question: with 64 characters each, an address stays below 4 KB. */
+const UIDS_A_QUESTION = 50;
+/** dcm4chee answers with this many at most, so a listing goes in pages. */
+const PAGE = 1000;
+const MAX_PAGES = 1000;
+const MAX_BYTES = 32 * 1024 * 1024;
+/** dcm4chee can answer 500 while it stores. */
+const RETRY = { retries: 3, firstDelay: 200, maxDelay: 2000 };
+const TRANSIENT = new Set([429, 500, 502, 503, 504]);
+
+export interface Asking {
+  /** Ask for what identifies the stored bytes too (dcm4chee's private attributes). */
+  readonly digests?: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Qido {
+  /** Whether it lists any instance under the study. */
+  holdsStudy(studyInstanceUID: string, asking?: Asking): Promise<boolean>;
+  /** Those of the instances that it lists under the study, by SOP Instance UID. */
+  find(
+    studyInstanceUID: string,
+    sopInstanceUIDs: readonly string[],
+    asking?: Asking,
+  ): Promise<ReadonlyMap<string, ArchivedInstance>>;
+}
+
+/** Both throw `ARCHIVE_…` errors and `INVALID_UID`. */
+export function createQido(web: DicomWeb): Qido {
+  // A list of UIDs is optional for an archive (PS3.18 8.3.4.1). Once one was answered with two of them, lists are trusted.
+  let listsUnderstood = false;
+  // dcm4chee serves below this path; includefield=all makes others read every file.
+  const digestsKept = /\/dcm4chee-arc\/aets\//.test(web.url);
+
+  async function get(resource: string, signal: AbortSignal | undefined): Promise<HttpAnswer> {
+    return retry(
+      async () => {
+        const answer = await web.get(resource, { accept: 'application/dicom+json', maxBytes: MAX_BYTES, signal });
+        if (TRANSIENT.has(answer.status)) throw answerError(answer.status, 'QIDO-RS', web.url);
+        if (!answer.complete) {
+          throw new StorestowError('ARCHIVE_UNAVAILABLE', 'the answer to QIDO-RS was cut or too long', { object: web.url });
+        }
+        return answer;
+      },
+      { ...RETRY, ...(signal === undefined ? {} : { signal }) },
+    );
+  }
+
+  async function list(resource: string, signal: AbortSignal | undefined): Promise<readonly JsonDataSet[] | 'not found'> {
+    const answer = await get(resource, signal);
+    if (answer.status === 204) return [];
+    if (answer.status === 404) return 'not found';
+    if (answer.status !== 200) throw answerError(answer.status, 'QIDO-RS', web.url);
+    const dataSets = parseDataSets(answer.body);
+    if (dataSets !== undefined) return dataSets;
+    throw new StorestowError('ARCHIVE_AMBIGUOUS', 'the answer to QIDO-RS is not DICOM JSON (PS3.18 F); check archive.url', {
+      object: web.url,
+    });
+  }
+
+  /** 404 is a wrong address (dcm4chee: unknown AE title), or, with some archives, an unknown study: another question tells. */
+  async function instances(study: string, query: string, signal: AbortSignal | undefined): Promise<readonly JsonDataSet[]> {
+    const listed = await list(`/${study}/instances?${query}`, signal);
+    if (listed !== 'not found') return listed;
+    if ((await list(`?StudyInstanceUID=${study}&limit=1`, signal)) === 'not found') throw answerError(404, 'QIDO-RS', web.url);
+    return [];
+  }
+
+  async function askForList(
+    study: string,
+    uids: readonly string[],
+    { digests, signal }: Asking,
+  ): Promise<readonly JsonDataSet[]> {
+    const fields = digests === true && digestsKept ? '&includefield=all' : '';
+    try {
+      return await instances(study, `SOPInstanceUID=${uids.join(',')}${fields}`, signal);
+    } catch (error) {
+      // 400, 414 and the like to a list: the archive may still answer to the whole study.
+      if (uids.length > 1 && error instanceof StorestowError && error.code === 'ARCHIVE_REFUSED') return [];
+      throw error;
+    }
+  }
+
+  /** Every instance of the study, page by page, until a page brings nothing new. */
+  async function askForStudy(
+    study: string,
+    wanted: ReadonlySet<string>,
+    { signal }: Asking,
+  ): Promise<Map<string, ArchivedInstance>> {
+    const found = new Map<string, ArchivedInstance>();
+    const seen = new Set<string>();
+    for (let page = 0; page < MAX_PAGES; page++) {
+      const before = seen.size;
+      const dataSets = await instances(study, `limit=${String(PAGE)}&offset=${String(seen.size)}`, signal);
+      for (const dataSet of dataSets) seen.add(firstString(dataSet, SOP_INSTANCE_UID) ?? '');
+      for (const instance of readInstances(dataSets, study, wanted)) found.set(instance.sopInstanceUID, instance);
+      if (seen.size === before) break;
+    }
+    return found;
+  }
+
+  return {
+    async holdsStudy(studyInstanceUID, { signal } = {}) {
+      const study = uidSegment(studyInstanceUID);
+      return (await instances(study, 'limit=1', signal)).some((dataSet) => belongsTo(dataSet, study));
+    },
+    async find(studyInstanceUID, sopInstanceUIDs, asking = {}) {
+      const study = uidSegment(studyInstanceUID);
+      const wanted = new Set(sopInstanceUIDs.map(uidSegment));
+      const found = new Map<string, ArchivedInstance>();
+      for (const uids of chunksOf([...wanted], UIDS_A_QUESTION)) {
+        const answered = readInstances(await askForList(study, uids, asking), study, new Set(uids));
+        if (answered.length >= 2) listsUnderstood = true;
+        for (const instance of answered) found.set(instance.sopInstanceUID, instance);
+      }
+      if (listsUnderstood || wanted.size < 2 || found.size === wanted.size) return found;
+      return new Map([...(await askForStudy(study, wanted, asking)), ...found]);
+    },
+  };
+}
+
+function chunksOf<T>(list: readonly T[], size: number): readonly (readonly T[])[] {
+  return Array.from({ length: Math.ceil(list.length / size) }, (_, index) => list.slice(index * size, (index + 1) * size));
+}
+
+function belongsTo(dataSet: JsonDataSet, study: string): boolean {
+  return (firstString(dataSet, STUDY_INSTANCE_UID) ?? study) === study;
+}
+
+function readInstances(
+  dataSets: readonly JsonDataSet[],
+  study: string,
+  wanted: ReadonlySet<string>,
+): readonly ArchivedInstance[] {
+  return dataSets.flatMap((dataSet) => {
+    const sopInstanceUID = firstString(dataSet, SOP_INSTANCE_UID);
+    if (sopInstanceUID === undefined || !wanted.has(sopInstanceUID) || !belongsTo(dataSet, study)) return [];
+    const seriesInstanceUID = firstString(dataSet, SERIES_INSTANCE_UID);
+    const storageDigest = readStorageDigest(dataSet);
+    return [
+      {
+        sopInstanceUID,
+        ...(seriesInstanceUID === undefined ? {} : { seriesInstanceUID }),
+        ...(storageDigest === undefined ? {} : { storageDigest }),
+      },
+    ];
+  });
+}
+
+/** StorageObjectDigest (7777,xx54) in the block of the private creator "DCM4CHEE Archive 5" (PS3.5 7.8.1): MD5, upper-case hex. */
+function readStorageDigest(dataSet: JsonDataSet): string | undefined {
+  const creator = Object.keys(dataSet).find(
+    (tag) => /^777700[1-9A-F][0-9A-F]$/.test(tag) && firstString(dataSet, tag) === 'DCM4CHEE Archive 5',
+  );
+  if (creator === undefined) return undefined;
+  const digest = firstString(dataSet, `7777${creator.slice(6)}54`);
+  return digest !== undefined && /^[0-9A-F]{32}$/i.test(digest) ? digest.toLowerCase() : undefined;
+}
