@@ -42,6 +42,9 @@ const FRAME_WORKER = new URL(`./frame-worker${extname(fileURLToPath(import.meta.
 /** A thread has its next frame ready while it works on one. */
 const FRAMES_PER_THREAD = 2;
 
+/** MiB of JavaScript heap; frames and the codec's memory are outside it. */
+const THREAD_HEAP = 128;
+
 const CLOSED = 'the frame pool is closed; the object is tried again';
 
 /** Threads start with the first frame. */
@@ -119,6 +122,7 @@ class ThreadPool implements FramePool {
       minThreads: this.threads,
       maxThreads: this.threads,
       stricterFIFO: true,
+      resourceLimits: { maxOldGenerationSizeMb: THREAD_HEAP },
     });
     // A thread died between two frames, or while it started: piscina then starts no other one, and its queue would wait
     // for ever. The next frame makes a new pool.
