@@ -6,7 +6,8 @@
 import { randomUUID } from 'node:crypto';
 import { DatabaseSync, type SQLOutputValue } from 'node:sqlite';
 import { ARRIVALS_DDL, insertArrival } from '../core/store/arrivals.ts';
-import { StorestowError, type ErrorCode } from '../core/errors.ts';
+import { databaseError, inTransaction } from '../core/store/bucket-database.ts';
+import type { ErrorCode } from '../core/errors.ts';
 
 export interface QueueOptions {
   /** The SQLite file; the embedded bucket's `bucket.sqlite`, or one of its own beside another bucket. */
@@ -265,37 +266,17 @@ export class ArrivalsQueue {
   }
 
   #transaction<T>(work: () => T): T {
-    return this.#guarded(() => {
-      this.#database.exec('BEGIN IMMEDIATE');
-      try {
-        const result = work();
-        this.#database.exec('COMMIT');
-        return result;
-      } catch (error) {
-        if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
-        throw error;
-      }
-    });
+    return this.#guarded(() => inTransaction(this.#database, work));
   }
 
   #guarded<T>(work: () => T): T {
     try {
       return work();
-    } catch (cause) {
-      const full = (cause as { errcode?: unknown }).errcode === SQLITE_FULL;
-      throw new StorestowError(
-        full ? 'STORE_FULL' : 'STORE_UNAVAILABLE',
-        full
-          ? `no space left for the queue ${this.#path}; free some`
-          : `cannot use the queue ${this.#path}; check path and permissions`,
-        { object: this.#path, cause },
-      );
+    } catch (thrown) {
+      throw databaseError(thrown, this.#path);
     }
   }
 }
-
-/** https://www.sqlite.org/rescode.html#full */
-const SQLITE_FULL = 13;
 
 type Row = Record<string, SQLOutputValue>;
 

@@ -172,7 +172,7 @@ describe('ArrivalsQueue', () => {
 
   it('says that it cannot be opened as an error of the family', () => {
     expect(() => new ArrivalsQueue({ path: join(folder, 'absent', 'queue.sqlite') })).toThrow(
-      expect.objectContaining({ code: 'STORE_UNAVAILABLE' }),
+      expect.objectContaining({ code: 'STORE_DENIED' }),
     );
   });
 

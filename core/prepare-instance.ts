@@ -1,0 +1,69 @@
+/**
+ * The steps composed: an instance as received → what is sent and what is kept of it. A pure function of the file, where it
+ * came from, the rule set and the codec: a replay gives the same bytes, so the archive's digest of an earlier try
+ * still matches, and an auditor can compute them again from the bucket alone.
+ */
+import { createHash } from 'node:crypto';
+import { coerce, type AppliedRule, type Source } from './coerce/coerce.ts';
+import type { RuleSet } from './coerce/rule-set.ts';
+import { identify } from './dicom/identify.ts';
+import { readPart10 } from './dicom/read-part10.ts';
+import { splice } from './dicom/splice.ts';
+import { encodePixels } from './encode/encode-pixels.ts';
+import type { FramePool } from './encode/frame-pool.ts';
+import type { OutgoingInstance } from './stow/outcome.ts';
+
+export interface PreparedInstance extends OutgoingInstance {
+  /** The name that was set, or the one received where no mapping is configured. */
+  readonly institution?: string;
+  /** Bytes of the original Pixel Data value, without trailing pad; absent without pixel data. */
+  readonly pixelLength?: number;
+  readonly pixelMd5?: string;
+  /** Name and version: `openjpeg-1.3.6`. */
+  readonly codec: string;
+  readonly encoded: boolean;
+  /** Why it was not encoded. */
+  readonly reason?: string;
+  readonly applied: readonly AppliedRule[];
+  readonly syntaxReceived: string;
+  readonly syntaxSent: string;
+}
+
+/**
+ * Throws what makes the file one that must not be sent (`NOT_PART10`, `MALFORMED`, `UNKNOWN_SOURCE`, `VALUE_NOT_ENCODABLE`, …),
+ * and `CODEC_UNAVAILABLE` (retryable).
+ */
+export async function prepareInstance(
+  file: Uint8Array,
+  source: Source,
+  ruleSet: RuleSet,
+  framePool: FramePool,
+): Promise<PreparedInstance> {
+  const part10 = readPart10(file);
+  const identity = identify(part10);
+  const coercion = coerce(part10, ruleSet, source);
+  const encoding = await encodePixels(part10, framePool);
+  const sent = splice(part10, [...coercion.changes, ...encoding.changes], { transferSyntaxUID: encoding.transferSyntaxUID });
+  const { codec, encoded, reason, pixelLength, pixelMd5 } = encoding;
+  const { applied, institution } = coercion;
+  return {
+    ...identity,
+    ...sent,
+    md5: md5Of(sent.segments),
+    codec,
+    encoded,
+    applied,
+    syntaxReceived: part10.transferSyntax.uid,
+    syntaxSent: encoding.transferSyntaxUID,
+    ...(institution === undefined ? {} : { institution }),
+    ...(reason === undefined ? {} : { reason }),
+    ...(pixelLength === undefined ? {} : { pixelLength }),
+    ...(pixelMd5 === undefined ? {} : { pixelMd5 }),
+  };
+}
+
+function md5Of(segments: readonly Uint8Array[]): string {
+  const digest = createHash('md5');
+  for (const segment of segments) digest.update(segment);
+  return digest.digest('hex');
+}

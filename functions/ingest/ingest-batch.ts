@@ -1,0 +1,199 @@
+/**
+ * The orchestration: new objects → prepared in parallel, sent by study, tagged one by one. A failure is one object's own; it
+ * never holds up the rest of its study.
+ */
+import { hash } from 'node:crypto';
+import { createLimit } from '../../core/concurrency.ts';
+import { asStorestowError, StorestowError } from '../../core/errors.ts';
+import type { PreparedInstance } from '../../core/prepare-instance.ts';
+import type { ObjectStore } from '../../core/store/object-store.ts';
+import type { Archive, Outcome } from '../../core/stow/outcome.ts';
+import { ByteBudget } from './byte-budget.ts';
+import { areRivals, groupRivals, inspectObject, isCandidate, type Candidate } from './candidate.ts';
+import { keepRuleSet } from './keep-rule-set.ts';
+import type { IngestOptions, IngestPorts, IngestResult, ObjectReference } from './ports.ts';
+import { CONFLICT, isStored, settle, settleStoreFailure, settleUnprepared } from './settle.ts';
+import { StudySenders } from './study-sender.ts';
+
+/** Requests to the bucket, and instances being prepared, at once. */
+const CONCURRENCY = 16;
+
+/**
+ * One result for each different key, in the order given. Rejects only where the batch as a whole cannot be worked on: the
+ * rule set cannot be kept.
+ */
+export async function ingestBatch(
+  references: readonly ObjectReference[],
+  ports: IngestPorts,
+  options: IngestOptions = {},
+): Promise<readonly IngestResult[]> {
+  const keys = [...new Set(references.map(({ key }) => key))];
+  const results = await new Batch(ports, options).run(keys);
+  return keys.flatMap((key) => results.get(key) ?? []);
+}
+
+/** An instance that went to the archive. */
+interface Claim {
+  readonly archive: Archive;
+  readonly key: string;
+  readonly outcome: Promise<Outcome>;
+}
+
+const THERE: Outcome = { kind: 'stored', proof: 'listed', alreadyThere: true };
+
+class Batch {
+  readonly #ports: IngestPorts;
+  readonly #options: IngestOptions;
+  readonly #limit = createLimit(CONCURRENCY);
+  readonly #budget: ByteBudget;
+  readonly #senders: StudySenders;
+  /** By study and SOP Instance UID: two objects of one are never under way at once. */
+  readonly #claims = new Map<string, Claim>();
+  readonly #results = new Map<string, IngestResult>();
+  /** By study: how many may still come to wait for a request. */
+  readonly #expected = new Map<string, number>();
+  #candidates: readonly Candidate[] = [];
+  /** How many hold bytes and do not wait for a request yet. */
+  #preparing = 0;
+
+  constructor(ports: IngestPorts, options: IngestOptions) {
+    this.#ports = ports;
+    this.#options = options;
+    this.#budget = new ByteBudget(ports.config.ingest.maxBytesInFlight, () => this.#senders.pump());
+    this.#senders = new StudySenders({
+      limits: ports.config.archive,
+      ...(options.abort === undefined ? {} : { signal: options.abort }),
+      announced: (study) => this.#announced(study),
+      // The bytes that somebody waits for may lie in requests that are not full: then these must not wait either.
+      hurry: (study) => (this.#expected.get(study) ?? 0) === 0 || (this.#budget.blocked && this.#preparing === 0),
+    });
+  }
+
+  async run(keys: readonly string[]): Promise<ReadonlyMap<string, IngestResult>> {
+    const inspected = await Promise.all(keys.map((key) => this.#limit(() => this.#inspect(key))));
+    for (const result of inspected) if (!isCandidate(result)) this.#finish(result);
+    this.#candidates = inspected.filter(isCandidate);
+    if (this.#candidates.length === 0) return this.#results;
+    await keepRuleSet(this.#ports.store, this.#ports.ruleSet);
+    const groups = groupRivals(this.#candidates);
+    for (const [first] of groups) this.#expect(first?.studyInstanceUID, 1);
+    await Promise.all(groups.map((rivals) => this.#ingestInTurn(rivals)));
+    return this.#results;
+  }
+
+  async #inspect(key: string): Promise<Candidate | IngestResult> {
+    try {
+      return await inspectObject(this.#ports.store, key, this.#ports.config.site);
+    } catch (thrown) {
+      return settleStoreFailure(key, asStorestowError(thrown, key), this.#ports);
+    }
+  }
+
+  /** Each waits for what becomes of the one before; only the first is waited for by the others of its study. */
+  async #ingestInTurn(rivals: readonly Candidate[]): Promise<void> {
+    for (const [turn, candidate] of rivals.entries()) {
+      const study = turn === 0 ? candidate.studyInstanceUID : undefined;
+      const release = await this.#budget.acquire(candidate.size);
+      this.#preparing += 1;
+      const arrived = once(() => {
+        this.#preparing -= 1;
+        this.#expect(study, -1);
+        this.#senders.pump();
+      });
+      try {
+        this.#finish(await this.#ingest(candidate, arrived));
+      } finally {
+        arrived();
+        release();
+      }
+    }
+  }
+
+  /** `arrived` is called when the candidate waits for a request, or for another instance. */
+  async #ingest(candidate: Candidate, arrived: () => void): Promise<IngestResult> {
+    const { key } = candidate;
+    try {
+      const prepared = await this.#limit(() => this.#prepare(candidate));
+      if (prepared instanceof StorestowError) return await settleUnprepared(key, prepared, this.#ports);
+      return await settle(key, prepared, await this.#deliver(candidate, prepared, arrived), this.#ports);
+    } catch (thrown) {
+      // What the store threw; everything else is in the outcome.
+      return settleStoreFailure(key, asStorestowError(thrown, key), this.#ports);
+    }
+  }
+
+  /** Throws what the store throws. */
+  async #prepare({ key, source }: Candidate): Promise<PreparedInstance | StorestowError> {
+    if (this.#options.stop?.aborted === true) return outOfTime(key);
+    const file = await readChecked(this.#ports.store, key);
+    try {
+      return await this.#ports.prepare(file, source);
+    } catch (thrown) {
+      return asStorestowError(thrown, key);
+    }
+  }
+
+  async #deliver({ key, source }: Candidate, prepared: PreparedInstance, arrived: () => void): Promise<Outcome> {
+    let archive: Archive;
+    try {
+      archive = this.#ports.archiveFor({ ...source, institution: prepared.institution });
+    } catch (thrown) {
+      const { code, message, retryable } = asStorestowError(thrown, key);
+      return { kind: retryable ? 'retryable' : 'permanent', code, message };
+    }
+    const id = `${prepared.studyInstanceUID}/${prepared.sopInstanceUID}`;
+    for (let claim = this.#claims.get(id); claim !== undefined; claim = this.#claims.get(id)) {
+      arrived();
+      const outcome = await claim.outcome;
+      if (outcome.kind === 'retryable') return outcome;
+      if (isStored(outcome) && claim.archive === archive) return areRivals(key, claim.key) ? CONFLICT : THERE;
+      if (this.#claims.get(id) === claim) break;
+    }
+    const outcome = this.#senders.send(archive, prepared, arrived);
+    this.#claims.set(id, { archive, key, outcome });
+    return outcome;
+  }
+
+  #announced(study: string): readonly string[] {
+    return this.#candidates.flatMap(({ studyInstanceUID, sopInstanceUID }) =>
+      studyInstanceUID === study && sopInstanceUID !== undefined ? [sopInstanceUID] : [],
+    );
+  }
+
+  #expect(study: string | undefined, change: 1 | -1): void {
+    if (study !== undefined) this.#expected.set(study, (this.#expected.get(study) ?? 0) + change);
+  }
+
+  #finish(result: IngestResult): void {
+    this.#results.set(result.key, result);
+    this.#options.onResult?.(result);
+  }
+}
+
+/** Throws what the store throws, and `CHECKSUM_MISMATCH` where the bytes are not those that the uploader had. */
+async function readChecked(store: ObjectStore, key: string): Promise<Uint8Array> {
+  const object = await store.get(key);
+  const bytes = await object.bytes();
+  const promised = object.head.metadata['sha256'];
+  if (promised !== undefined && promised.toLowerCase() !== hash('sha256', bytes, 'hex')) {
+    throw new StorestowError('CHECKSUM_MISMATCH', `${key} is not what the uploader sent; if that stays, upload it again`, {
+      object: key,
+    });
+  }
+  return bytes;
+}
+
+function outOfTime(key: string): StorestowError {
+  return new StorestowError('INVOCATION_TIMEOUT', `no time was left to begin ${key}; the next invocation takes it`, {
+    object: key,
+  });
+}
+
+function once(work: () => void): () => void {
+  let done = false;
+  return () => {
+    if (done) return;
+    done = true;
+    work();
+  };
+}

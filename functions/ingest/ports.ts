@@ -1,0 +1,74 @@
+/** What `ingestBatch` takes and gives. */
+import type { AuditRecord } from '../../core/audit/record.ts';
+import type { Config } from '../../core/config/schema.ts';
+import type { ErrorCode } from '../../core/errors.ts';
+import type { Log } from '../../core/logging.ts';
+import type { PreparedInstance } from '../../core/prepare-instance.ts';
+import type { ObjectStore } from '../../core/store/object-store.ts';
+import type { Archive } from '../../core/stow/outcome.ts';
+import type { InstanceSource } from './instance-source.ts';
+
+export interface ObjectReference {
+  readonly key: string;
+}
+
+/** What decides the archive's address. */
+export interface ArchiveSource {
+  readonly site: string;
+  readonly callingAET: string;
+  readonly institution: string | undefined;
+}
+
+/** The rule set that `prepare` works by, as the bucket keeps it. */
+export interface KeptRuleSet {
+  /** 12 hex. */
+  readonly digest: string;
+  /** Canonical JSON. */
+  readonly json: string;
+}
+
+export interface IngestPorts {
+  readonly store: ObjectStore;
+  /** The same object for the same address. Throws `UNKNOWN_SOURCE` where the address needs what the source does not have. */
+  archiveFor(source: ArchiveSource): Archive;
+  /** `prepareInstance`, bound to the rule set and the frame pool. */
+  prepare(file: Uint8Array, source: InstanceSource): Promise<PreparedInstance>;
+  readonly ruleSet: KeptRuleSet;
+  readonly config: Pick<Config, 'ingest' | 'site'> & { readonly archive: RequestLimits };
+  readonly log: Log;
+  readonly now: () => Date;
+}
+
+/** Of `ArchiveConfig`. */
+export interface RequestLimits {
+  readonly maxInstances: number;
+  readonly maxBytes: number;
+  /** Off for an archive without QIDO-RS: it is not asked what it has already. */
+  readonly confirm: boolean;
+}
+
+export interface IngestOptions {
+  /** Aborted: nothing new is begun; what was not begun is `retry`. What is prepared is still sent. */
+  readonly stop?: AbortSignal;
+  /** Aborted: requests to the archive are given up; their instances are `retry`. */
+  readonly abort?: AbortSignal;
+  /** Called for each object as soon as its result stands. */
+  readonly onResult?: (result: IngestResult) => void;
+}
+
+/**
+ * | state       | tag                  | the message          |
+ * |-------------|----------------------|----------------------|
+ * | stowed      | `stowed`             | is done              |
+ * | quarantined | `quarantined/CODE`   | is done              |
+ * | skipped     | as it was            | is done              |
+ * | retry       | as it was            | goes back to the queue |
+ */
+export interface IngestResult {
+  readonly key: string;
+  readonly state: 'stowed' | 'quarantined' | 'skipped' | 'retry';
+  /** Of `quarantined` and `retry`, and of `skipped` where the object is gone. */
+  readonly code?: ErrorCode;
+  /** Of `stowed` and `quarantined`. */
+  readonly record?: AuditRecord;
+}

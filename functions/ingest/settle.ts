@@ -1,0 +1,101 @@
+/** What became of an object → its tags, its line in the log, its result. */
+import type { AuditRecord, Status } from '../../core/audit/record.ts';
+import type { StorestowError } from '../../core/errors.ts';
+import type { PreparedInstance } from '../../core/prepare-instance.ts';
+import type { Outcome } from '../../core/stow/outcome.ts';
+import { hasStowedRival } from './candidate.ts';
+import { writeOutcome } from './object-outcome.ts';
+import type { IngestPorts, IngestResult } from './ports.ts';
+
+export const CONFLICT: Outcome = {
+  kind: 'permanent',
+  code: 'CONFLICT',
+  message: 'other content with this SOP Instance UID was stored before; compare the two objects and correct the sender',
+};
+
+/**
+ * | outcome                                              | tag                |
+ * |------------------------------------------------------|--------------------|
+ * | stored, warned                                       | `stowed`           |
+ * | was there already, and a rival of the object is stowed | `quarantined/CONFLICT` |
+ * | permanent                                            | `quarantined/CODE` |
+ * | retryable                                            | none               |
+ *
+ * Throws what the store throws.
+ */
+export async function settle(
+  key: string,
+  prepared: PreparedInstance,
+  outcome: Outcome,
+  ports: IngestPorts,
+): Promise<IngestResult> {
+  const log = ports.log.child({ study: prepared.studyInstanceUID });
+  const final = isStored(outcome) && outcome.alreadyThere && (await hasStowedRival(ports.store, key)) ? CONFLICT : outcome;
+  if (isStored(final)) {
+    const { proof, alreadyThere } = final;
+    const record = recordOf({ kind: 'stowed' }, prepared, ports, proof);
+    await writeOutcome(ports.store, key, record, log);
+    log.info({ key, proof, alreadyThere, ...(final.kind === 'warned' ? { warning: final.reason } : {}) }, 'stowed');
+    return { key, state: 'stowed', record };
+  }
+  const { kind, code, message, reason } = final;
+  const why = { key, code, why: message, ...(reason === undefined ? {} : { reason }) };
+  if (kind === 'retryable') {
+    log.warn(why, 'not stowed; it is tried again');
+    return { key, state: 'retry', code };
+  }
+  const record = recordOf({ kind: 'quarantined', reason: code }, prepared, ports);
+  await writeOutcome(ports.store, key, record, log);
+  log.error(why, 'quarantined');
+  return { key, state: 'quarantined', code, record };
+}
+
+export type Stored = Extract<Outcome, { kind: 'stored' | 'warned' }>;
+
+export function isStored(outcome: Outcome): outcome is Stored {
+  return outcome.kind === 'stored' || outcome.kind === 'warned';
+}
+
+/** An object that could not be read, coerced or encoded: tried again where that can help, else quarantined. Throws what the store throws. */
+export async function settleUnprepared(key: string, error: StorestowError, ports: IngestPorts): Promise<IngestResult> {
+  if (error.retryable) return retryLater(key, error, ports);
+  const record: AuditRecord = {
+    status: { kind: 'quarantined', reason: error.code },
+    detail: { rules: ports.ruleSet.digest, at: ports.now().toISOString() },
+  };
+  await writeOutcome(ports.store, key, record, ports.log);
+  ports.log.error({ key, err: error }, 'quarantined');
+  return { key, state: 'quarantined', code: error.code, record };
+}
+
+/** The bucket failed: tried again whatever the code, for the instance is not to blame; unless the object is gone. */
+export function settleStoreFailure(key: string, error: StorestowError, ports: IngestPorts): IngestResult {
+  if (error.code !== 'OBJECT_NOT_FOUND') return retryLater(key, error, ports);
+  ports.log.warn({ key }, 'skipped: the object is gone');
+  return { key, state: 'skipped', code: error.code };
+}
+
+function retryLater(key: string, error: StorestowError, { log }: IngestPorts): IngestResult {
+  log.warn({ key, err: error }, 'not stowed; it is tried again');
+  return { key, state: 'retry', code: error.code };
+}
+
+function recordOf(status: Status, prepared: PreparedInstance, { ruleSet, now }: IngestPorts, proof?: string): AuditRecord {
+  const { institution, pixelLength, pixelMd5, syntaxReceived, syntaxSent } = prepared;
+  const codec = prepared.encoded ? prepared.codec : prepared.reason;
+  return {
+    status,
+    ...(institution === undefined ? {} : { institution }),
+    ...(pixelLength === undefined ? {} : { pixelLength }),
+    ...(pixelMd5 === undefined ? {} : { pixelMd5 }),
+    sentMd5: prepared.md5,
+    detail: {
+      syntaxReceived,
+      syntaxSent,
+      ...(codec === undefined ? {} : { codec }),
+      rules: ruleSet.digest,
+      ...(proof === undefined ? {} : { proof }),
+      at: now().toISOString(),
+    },
+  };
+}
