@@ -26,7 +26,7 @@ export interface Element {
   readonly undefinedLength: boolean;
   /** First byte after the element, its delimitation item included. */
   readonly end: number;
-  /** Of a sequence (SQ, or UN of undefined length, PS3.5 6.2.2). */
+  /** Of a sequence: SQ, or UN that has undefined length or whose tag is that of a sequence (PS3.5 6.2.2). */
   readonly items?: readonly Item[];
   /** Of encapsulated pixel data (PS3.5 A.4); the first one is the Basic Offset Table. */
   readonly fragments?: readonly Fragment[];

@@ -11,11 +11,26 @@ export const MAX_INFLATED_LENGTH = 1024 ** 3;
  * deflate, becomes larger than `limit` bytes, or anything but padding follows it.
  */
 export function inflateDataSet(file: Uint8Array, offset: number, limit: number): Uint8Array {
+  let inflated: Inflated;
   try {
-    return inflateRawSync(file.subarray(offset), { maxOutputLength: limit });
+    inflated = inflateWithInfo(file.subarray(offset), limit);
   } catch (error) {
     throw inflateError(error, offset, limit);
   }
+  const end = offset + inflated.engine.bytesWritten;
+  if (file.subarray(end).some((byte) => byte !== 0)) throw malformed(end, 'something follows the deflated data set');
+  return inflated.buffer;
+}
+
+/** What zlib gives where `info` is set, which its types leave out. */
+interface Inflated {
+  readonly buffer: Uint8Array;
+  /** `bytesWritten`: of the input, how much the stream took. */
+  readonly engine: { readonly bytesWritten: number };
+}
+
+function inflateWithInfo(deflated: Uint8Array, limit: number): Inflated {
+  return inflateRawSync(deflated, { maxOutputLength: limit, info: true }) as unknown as Inflated;
 }
 
 function inflateError(error: unknown, offset: number, limit: number): StorestowError {
@@ -23,9 +38,10 @@ function inflateError(error: unknown, offset: number, limit: number): StorestowE
   if (code === 'Z_BUF_ERROR') {
     return new StorestowError('TRUNCATED', 'the deflated data set ends too early; have it sent again', { offset, cause: error });
   }
-  const what = code === 'ERR_BUFFER_TOO_LARGE' ? `inflates to more than ${limit} bytes` : 'is not a deflate stream';
-  return new StorestowError('MALFORMED', `the data set at byte ${offset} ${what}; the sender must correct this`, {
-    offset,
-    cause: error,
-  });
+  const isLarge = code === 'ERR_BUFFER_TOO_LARGE';
+  return malformed(offset, isLarge ? `the data set inflates to more than ${limit} bytes` : 'this is not a deflate stream', error);
+}
+
+function malformed(offset: number, what: string, cause?: unknown): StorestowError {
+  return new StorestowError('MALFORMED', `at byte ${offset}: ${what}; the sender must correct this`, { offset, cause });
 }

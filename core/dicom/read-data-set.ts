@@ -15,6 +15,7 @@ const UNDEFINED_LENGTH = 0xffffffff;
 const MAX_NESTING = 128;
 
 const IMPLICIT_LITTLE_ENDIAN: Encoding = { explicitVR: false, bigEndian: false };
+const EXPLICIT_LITTLE_ENDIAN: Encoding = { explicitVR: true, bigEndian: false };
 
 class ReadDataSet implements DataSet {
   readonly elements: Element[] = [];
@@ -87,15 +88,25 @@ class Reader {
     return { dataSet, end: at };
   }
 
-  /** The elements of group 0002 (PS3.10 7.1), whatever length (0002,0000) states: where it is wrong, the group is right. */
+  /**
+   * The elements of group 0002 (PS3.10 7.1). Where (0002,0000) states another length than the group has, the group is
+   * right; but a deflated data set may begin with the same two bytes, so at the stated end they are looked at twice.
+   */
   fileMeta(start: number): DataSetRange {
-    const dataSet = new ReadDataSet(this.#bytes, { explicitVR: true, bigEndian: false }, undefined);
+    const dataSet = new ReadDataSet(this.#bytes, EXPLICIT_LITTLE_ENDIAN, undefined);
     const limit = this.#bytes.length;
     let at = start;
+    let statedEnd = -1;
+    let previous = 0;
     while (limit - at >= 8 && this.#view.getUint16(at, true) === 0x0002) {
+      if (at === statedEnd && !this.#leadsOn(at, limit, previous, EXPLICIT_LITTLE_ENDIAN)) break;
       const element = this.#element(at, limit, dataSet, 0);
       dataSet.add(element);
       at = element.end;
+      previous = element.tag;
+      if (element.tag === TAG.FileMetaInformationGroupLength && element.length === 4) {
+        statedEnd = at + this.#view.getUint32(element.valueOffset, true);
+      }
     }
     return { dataSet, end: at };
   }
@@ -129,8 +140,14 @@ class Reader {
     if (vr !== undefined && !hasLongForm(vr)) {
       return { tag, vr, valueOffset: at + 8, length: this.#view.getUint16(at + 6, !bigEndian), undefinedLength: false };
     }
+    // PS3.5 6.2: VRs to come are two capitals and have the long form. Anything else ("??", blanks) comes of software that did
+    // not know the VR, and has the short one; that is so if another element begins where it ends.
     if (vr === undefined && !(isCapital(first) && isCapital(second))) {
-      throw malformed(at, `${formatTag(tag)} has no value representation`);
+      const length = this.#view.getUint16(at + 6, !bigEndian);
+      if (!this.#leadsOn(at + 8 + length, limit, tag, { explicitVR, bigEndian })) {
+        throw malformed(at, `${formatTag(tag)} has no value representation`);
+      }
+      return { tag, vr: 'UN', valueOffset: at + 8, length, undefinedLength: false };
     }
     if (limit - at < 12) throw this.#past(limit, at, `the header of ${formatTag(tag)}`);
     const length = this.#view.getUint32(at + 8, !bigEndian);
@@ -145,9 +162,20 @@ class Reader {
     const end = valueOffset + length;
     if (end > limit) throw this.#past(limit, at, `the value of ${formatTag(tag)} (${length} bytes)`);
     const element = { tag, vr, offset: at, valueOffset, length, undefinedLength, end };
-    if (vr !== 'SQ') return element;
-    const { items } = this.#items(valueOffset, end, false, dataSet, encoding, depth + 1);
-    return { ...element, items };
+    if (vr === 'SQ') return { ...element, items: this.#items(valueOffset, end, false, dataSet, encoding, depth + 1).items };
+    const items =
+      vr === 'UN' && encoding.explicitVR && vrOf(tag) === 'SQ' ? this.#unknownItems(element, dataSet, depth + 1) : undefined;
+    return items === undefined ? element : { ...element, items };
+  }
+
+  /** PS3.5 6.2.2: a sequence that was made UN on the way is still one, in Implicit VR. A value that is none stays opaque. */
+  #unknownItems({ valueOffset, end }: Element, dataSet: DataSet, depth: number): readonly Item[] | undefined {
+    try {
+      return this.#items(valueOffset, end, false, dataSet, IMPLICIT_LITTLE_ENDIAN, depth).items;
+    } catch (error) {
+      if (error instanceof StorestowError) return undefined;
+      throw error;
+    }
   }
 
   /** PS3.5 7.5 for sequences, A.4 for fragments of pixel data. */
@@ -197,10 +225,10 @@ class Reader {
 
   #item(offset: number, stated: number, limit: number, parent: DataSet, encoding: Encoding, depth: number): Item {
     const valueOffset = offset + 8;
-    const dataSet = new ReadDataSet(this.#bytes, encoding, parent);
     const undefinedLength = stated === UNDEFINED_LENGTH;
     const valueLimit = undefinedLength ? limit : valueOffset + stated;
     if (valueLimit > limit) throw this.#past(limit, offset, `an item (${stated} bytes)`);
+    const dataSet = new ReadDataSet(this.#bytes, this.#itemEncoding(valueOffset, valueLimit, encoding), parent);
     let at = valueOffset;
     while (at < valueLimit || undefinedLength) {
       if (undefinedLength) {
@@ -213,6 +241,51 @@ class Reader {
     }
     const end = undefinedLength ? at + 8 : at;
     return { offset, valueOffset, length: at - valueOffset, undefinedLength, end, dataSet };
+  }
+
+  /**
+   * How an item is written: as the sequence around it, except that some senders write Implicit VR within Explicit VR and
+   * the reverse (within UN, PS3.5 6.2.2). The other encoding is taken only where the first element cannot be read in the
+   * right one and can be in the other.
+   */
+  #itemEncoding(at: number, limit: number, encoding: Encoding): Encoding {
+    if (limit - at < 8 || this.#firstFits(at, limit, encoding)) return encoding;
+    const other = { ...encoding, explicitVR: !encoding.explicitVR };
+    return this.#firstFits(at, limit, other) ? other : encoding;
+  }
+
+  #firstFits(at: number, limit: number, encoding: Encoding): boolean {
+    const little = !encoding.bigEndian;
+    const tag = this.#tag(at, encoding.bigEndian);
+    if (tag === TAG.ItemDelimitationItem) return true;
+    let valueOffset = at + 8;
+    let length = this.#view.getUint32(at + 4, little);
+    if (encoding.explicitVR) {
+      const vr = vrOfBytes(this.#bytes[at + 4] ?? 0, this.#bytes[at + 5] ?? 0);
+      if (vr === undefined) return false;
+      if (hasLongForm(vr)) {
+        valueOffset = at + 12;
+        if (valueOffset > limit) return false;
+        length = this.#view.getUint32(at + 8, little);
+      } else {
+        length = this.#view.getUint16(at + 6, little);
+      }
+    }
+    if (length !== UNDEFINED_LENGTH) return this.#leadsOn(valueOffset + length, limit, tag, encoding);
+    const first = limit - valueOffset >= 8 ? this.#tag(valueOffset, encoding.bigEndian) : 0;
+    return first === TAG.Item || first === TAG.SequenceDelimitationItem;
+  }
+
+  /** Whether an element, or the end of what holds it, is at `at`, where the one before it was `previous`. */
+  #leadsOn(at: number, limit: number, previous: Tag, { explicitVR, bigEndian }: Encoding): boolean {
+    if (at === limit) return true;
+    if (limit - at < 8) return false;
+    const tag = this.#tag(at, bigEndian);
+    if (tag === TAG.ItemDelimitationItem) return true;
+    if (tag <= previous) return false;
+    if (explicitVR) return vrOfBytes(this.#bytes[at + 4] ?? 0, this.#bytes[at + 5] ?? 0) !== undefined;
+    const length = this.#view.getUint32(at + 4, !bigEndian);
+    return length === UNDEFINED_LENGTH || length <= limit - at - 8;
   }
 
   #fragments(start: number, limit: number, { bigEndian }: Encoding): { fragments: Fragment[]; valueEnd: number } {

@@ -1,6 +1,7 @@
 /** Reads a DICOM file (PS3.10 7): preamble, file meta information, data set. */
 import { StorestowError } from '../errors.ts';
 import type { DataSet, Part10, TransferSyntax } from './data-set.ts';
+import { asciiText } from './element-value.ts';
 import { inflateDataSet, MAX_INFLATED_LENGTH } from './inflate.ts';
 import { readDataSet, readFileMeta } from './read-data-set.ts';
 import { TAG } from './tags.ts';
@@ -49,12 +50,7 @@ function beginsFileMeta(file: Uint8Array, at: number): boolean {
 
 function transferSyntaxIn(meta: DataSet): TransferSyntax {
   const element = meta.get(TAG.TransferSyntaxUID);
-  const uid =
-    element === undefined
-      ? ''
-      : Buffer.from(meta.bytes.buffer, meta.bytes.byteOffset + element.valueOffset, element.length)
-          .toString('latin1')
-          .replace(/[\0 ]+$/, '');
+  const uid = asciiText(meta, TAG.TransferSyntaxUID) ?? '';
   const syntax = transferSyntaxOf(uid);
   if (syntax !== undefined) return syntax;
   const named = /^[0-9.]{1,64}$/.test(uid) ? uid : 'that is absent or no UID';

@@ -19,8 +19,10 @@ export interface BuiltElement {
   readonly vr: string;
   /** Text in Latin-1, numbers by VR, bytes as they are, or items of a sequence. */
   readonly value: string | readonly number[] | Uint8Array | readonly BuiltItem[];
-  /** Of a sequence or (with `fragments`) of pixel data: undefined length with delimiters. */
+  /** Of a sequence or (with `fragments`) of pixel data: undefined length with delimiters. UN has its items in Implicit VR. */
   readonly undefinedLength?: boolean;
+  /** Items of defined length in a sequence of undefined length, or the reverse; as the sequence where absent. */
+  readonly undefinedItemLength?: boolean;
   /** Encapsulated pixel data: the Basic Offset Table first. */
   readonly fragments?: readonly Uint8Array[];
   /** Written as it is, instead of the length of the value: for malformed files. */
@@ -92,14 +94,14 @@ function isItems(value: readonly unknown[]): value is readonly BuiltItem[] {
   return value.length > 0 && Array.isArray(value[0]);
 }
 
-function valueBytes({ vr, value }: BuiltElement, syntax: Syntax, undefinedLength: boolean): Uint8Array {
+function valueBytes({ vr, value, undefinedItemLength }: BuiltElement, syntax: Syntax, undefinedLength: boolean): Uint8Array {
   if (typeof value === 'string') return even(new Uint8Array(Buffer.from(value, 'latin1')), vr === 'UI' ? 0 : 0x20);
   if (value instanceof Uint8Array) return value;
   if (vr === 'SQ' || isItems(value)) {
     return concat(
       (value as readonly BuiltItem[]).map((item) => {
         const content = concat(item.map((element) => elementBytes(element, syntax)));
-        return undefinedLength
+        return (undefinedItemLength ?? undefinedLength)
           ? concat([tagBytes(0xfffee000, syntax), u32(0xffffffff, syntax), content, tagBytes(0xfffee00d, syntax), u32(0, syntax)])
           : concat([tagBytes(0xfffee000, syntax), u32(content.length, syntax), content]);
       }),
@@ -129,9 +131,11 @@ export function elementBytes(element: BuiltElement, syntax: Syntax = { explicit:
     return concat([header(element, 0xffffffff, syntax), ...items, tagBytes(0xfffee0dd, syntax), u32(0, syntax)]);
   }
   const undefinedLength = element.undefinedLength ?? false;
-  const value = valueBytes(element, syntax, undefinedLength);
+  // PS3.5 6.2.2
+  const inner = element.vr === 'UN' ? { explicit: false, little: true } : syntax;
+  const value = valueBytes(element, inner, undefinedLength);
   if (!undefinedLength) return concat([header(element, value.length, syntax), value]);
-  return concat([header(element, 0xffffffff, syntax), value, tagBytes(0xfffee0dd, syntax), u32(0, syntax)]);
+  return concat([header(element, 0xffffffff, syntax), value, tagBytes(0xfffee0dd, inner), u32(0, inner)]);
 }
 
 export function buildDicom(file: BuiltFile): Uint8Array {
