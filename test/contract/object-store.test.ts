@@ -1,8 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { openFolderStore } from '../../core/store/folder-store.ts';
 import { createMemoryStore } from '../../core/store/memory-store.ts';
+import { openS3Store } from '../../core/store/s3-store.ts';
+import { minioAvailable, startTestMinio } from '../support/minio.ts';
+import { requirePeer } from '../support/peers.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 import { objectStoreContract } from './object-store.contract.ts';
 
 objectStoreContract('memory', async () => {
@@ -11,11 +12,27 @@ objectStoreContract('memory', async () => {
 });
 
 objectStoreContract('folder', async () => {
-  const path = await mkdtemp(join(tmpdir(), 'storestow-folder-'));
-  const store = await openFolderStore(path);
+  const folder = await temporaryFolder('folder-store');
+  const store = await openFolderStore(folder.path);
   const close = async (): Promise<void> => {
     await store.close();
-    await rm(path, { recursive: true });
+    await folder.remove();
   };
   return { store, close };
 });
+
+const skip = requirePeer('MinIO', await minioAvailable());
+
+objectStoreContract(
+  'MinIO',
+  async () => {
+    const minio = await startTestMinio();
+    const store = openS3Store(minio.bucket);
+    const close = async (): Promise<void> => {
+      await store.close();
+      await minio.close();
+    };
+    return { store, close };
+  },
+  { skip, keysArePaths: true },
+);
