@@ -1,0 +1,187 @@
+/** The S3 adapter against a server that misbehaves on purpose. */
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { HeadObjectCommand } from '@aws-sdk/client-s3';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { ObjectStore } from '../../../core/store/object-store.ts';
+import { createS3Client, describeS3, type S3Config } from '../../../core/store/s3-client.ts';
+import { decodeListedKey, openS3Store, taggingHeader } from '../../../core/store/s3-store.ts';
+
+type Answer = (request: IncomingMessage, response: ServerResponse) => void;
+
+const config: S3Config = {
+  kind: 's3',
+  bucket: 'bucket',
+  region: 'eu-central-1',
+  multipartThreshold: 16 * 1024 * 1024,
+  accessKeyId: 'id',
+  secretAccessKey: 'a-secret',
+};
+const body = Buffer.from('the bytes');
+const sha256 = createHash('sha256').update(body).digest();
+
+describe('the S3 adapter', () => {
+  let server: Server;
+  let store: ObjectStore;
+  let answers: Answer[];
+  let requests: IncomingMessage[];
+  const printed = vi.fn();
+
+  beforeEach(async () => {
+    answers = [];
+    requests = [];
+    server = createServer((request, response) => {
+      requests.push(request);
+      request.resume().once('end', () => (answers.length > 1 ? answers.shift() : answers[0])?.(request, response));
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    store = openS3Store({ ...config, endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+    printed.mockReset();
+    for (const method of ['log', 'info', 'warn', 'error', 'debug'] as const)
+      vi.spyOn(console, method).mockImplementation(printed);
+  });
+  afterEach(async () => {
+    vi.restoreAllMocks();
+    await store.close();
+    server.closeAllConnections();
+    server.close();
+    expect(printed).not.toHaveBeenCalled();
+  });
+
+  const error =
+    (status: number, code: string): Answer =>
+    (_, response) =>
+      response
+        .writeHead(status, { 'content-type': 'application/xml' })
+        .end(`<Error><Code>${code}</Code><Message>m</Message></Error>`);
+  const content =
+    (headers: Record<string, string>, bytes: Uint8Array = body): Answer =>
+    (_, response) =>
+      response.writeHead(200, { etag: '"e"', 'content-length': bytes.length, ...headers }).end(bytes);
+
+  it('signs a PUT over its SHA-256, and lets the server verify it', async () => {
+    answers = [(_, response) => response.writeHead(200, { etag: '"e"' }).end()];
+    await expect(store.put('a key', body, { ifAbsent: true, tags: { a: 'b c' } })).resolves.toEqual({ etag: 'e' });
+    expect(requests[0]?.url).toBe('/bucket/a%20key?x-id=PutObject');
+    expect(requests[0]?.headers).toMatchObject({
+      'if-none-match': '*',
+      'x-amz-tagging': 'a=b%20c',
+      'x-amz-checksum-sha256': sha256.toString('base64'),
+      'x-amz-content-sha256': sha256.toString('hex'),
+    });
+  });
+
+  it('tries again where the server is busy', async () => {
+    answers = [
+      error(503, 'SlowDown'),
+      error(500, 'InternalError'),
+      (_, response) => response.writeHead(200, { etag: '"e"' }).end(),
+    ];
+    await store.put('key', body);
+    expect(requests).toHaveLength(3);
+  });
+
+  it.each([
+    [503, 'SlowDown', 'STORE_UNAVAILABLE', 3],
+    [403, 'AccessDenied', 'STORE_DENIED', 1],
+    [409, 'ConditionalRequestConflict', 'STORE_UNAVAILABLE', 1],
+    [412, 'PreconditionFailed', 'PRECONDITION_FAILED', 1],
+    [400, 'BadDigest', 'CHECKSUM_MISMATCH', 1],
+    [404, 'NoSuchBucket', 'STORE_INVALID', 1],
+  ])('%d %s → %s after %d tries', async (status, name, code, tries) => {
+    answers = [error(status, name)];
+    await expect(store.put('key', body)).rejects.toMatchObject({ code });
+    expect(requests).toHaveLength(tries);
+  });
+
+  it('counts an answer that is not S3’s as no answer', async () => {
+    answers = [(_, response) => response.writeHead(200, { 'content-type': 'text/html' }).end('<html><body>Proxy login</html')];
+    await expect(store.getTags('key')).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', retryable: true });
+  });
+
+  it('refuses bytes other than those that the store’s checksum names', async () => {
+    answers = [content({ 'x-amz-checksum-sha256': createHash('sha256').update('others').digest('base64') })];
+    await expect((await store.get('key')).bytes()).rejects.toMatchObject({ code: 'CHECKSUM_MISMATCH' });
+    const streamed = (await store.get('key')).stream();
+    await expect(streamed.toArray()).rejects.toMatchObject({ code: 'CHECKSUM_MISMATCH' });
+    expect(requests[0]?.headers['x-amz-checksum-mode']).toBe('ENABLED');
+  });
+
+  it('takes bytes without a checksum, or with one of parts, as they are', async () => {
+    for (const headers of [{}, { 'x-amz-checksum-sha256': `${sha256.toString('base64')}-2` }] as Record<string, string>[]) {
+      answers = [content(headers)];
+      const object = await store.get('key');
+      expect(object.head).not.toHaveProperty('sha256');
+      expect(Buffer.from(await object.bytes())).toEqual(body);
+    }
+  });
+
+  it('fails on a body that is cut', async () => {
+    answers = [
+      (_, response) => {
+        response.writeHead(200, { etag: '"e"', 'content-length': '1000' }).write(body);
+        setImmediate(() => response.destroy());
+      },
+    ];
+    const object = await store.get('key');
+    await expect(object.bytes()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', retryable: true });
+  });
+
+  it('fails on a range that the server ignores', async () => {
+    answers = [content({})];
+    await expect((await store.get('key', { start: 1, end: 2 })).bytes()).rejects.toMatchObject({ code: 'CHECKSUM_MISMATCH' });
+  });
+
+  it('says that nobody answers', async () => {
+    server.close();
+    await expect(store.head('key')).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', retryable: true });
+  });
+
+  it('takes a missing object for a failed If-Match, but no missing bucket', async () => {
+    answers = [error(404, 'NoSuchKey')];
+    await expect(store.put('key', body, { ifMatch: 'e' })).rejects.toMatchObject({ code: 'PRECONDITION_FAILED' });
+    expect(requests[0]?.headers['if-match']).toBe('"e"');
+    answers = [error(404, 'NoSuchBucket')];
+    await expect(store.put('key', body, { ifMatch: 'e' })).rejects.toMatchObject({ code: 'STORE_INVALID' });
+  });
+});
+
+describe('the address of an object', () => {
+  it.each([
+    [{}, 'bucket.s3.eu-central-1.amazonaws.com', '/key'],
+    [{ forcePathStyle: true }, 's3.eu-central-1.amazonaws.com', '/bucket/key'],
+    [{ endpoint: 'https://minio.example:9000' }, 'minio.example', '/bucket/key'],
+    [{ endpoint: 'https://minio.example:9000', forcePathStyle: false }, 'bucket.minio.example', '/key'],
+  ])('%j', async (settings, hostname, path) => {
+    const client = createS3Client({ ...config, ...settings });
+    let seen: unknown;
+    client.middlewareStack.add(
+      () => async (args) => {
+        seen = args.request;
+        throw new Error('not sent');
+      },
+      { step: 'finalizeRequest', priority: 'low' },
+    );
+    await expect(client.send(new HeadObjectCommand({ Bucket: 'bucket', Key: 'key' }))).rejects.toThrow('not sent');
+    expect(seen).toMatchObject({ hostname, path });
+    client.destroy();
+  });
+
+  it('is described without credentials', () => {
+    expect(describeS3({ ...config, endpoint: 'https://user:password@minio.example:9000/' })).toBe(
+      's3://bucket at https://minio.example:9000',
+    );
+    expect(describeS3(config)).toBe('s3://bucket at AWS eu-central-1');
+  });
+});
+
+describe('encodings', () => {
+  it('writes tags as a query', () => {
+    expect(taggingHeader({ 'a b': 'c=d&e', f: '' })).toBe('a%20b=c%3Dd%26e&f=');
+  });
+  it('reads the keys of a listing', () => {
+    expect(decodeListedKey('a+b%2Bc%20d/%C3%A9%01')).toBe('a b+c d/é\u0001');
+  });
+});
