@@ -68,9 +68,9 @@ export function createDicomWeb(config: ArchiveConfig, source: UrlSource, { http 
   };
 }
 
-/** PS3.5 9.1, without its rule on leading zeros, which archives keep and modalities break. Throws `INVALID_UID`. */
+/** What `identify` takes as a UID, and so what may stand in an address: digits and dots, one digit at least. Throws `INVALID_UID`. */
 export function uidSegment(uid: string): string {
-  if (/^\d+(\.\d+)*$/.test(uid) && uid.length <= 64) return uid;
+  if (/^(?=.{1,64}$)\.*[0-9][0-9.]*$/.test(uid)) return uid;
   throw new StorestowError('INVALID_UID', 'a UID that is not of digits and dots, 64 at most, cannot be asked for');
 }
 

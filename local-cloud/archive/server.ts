@@ -1,0 +1,185 @@
+/**
+ * The embedded archive: STOW-RS, QIDO-RS and WADO-RS over a folder, answering as dcm4chee-arc-light 5.34 does. The default archive of a
+ * machine that has none, and the double of the contract tests.
+ */
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { StorestowError } from '../../core/errors.ts';
+import { emptyAnswer, type Answer } from './answer.ts';
+import { Faults, type Fault } from './faults.ts';
+import { InstanceStore } from './instance-store.ts';
+import { answerRequest, refuseHead, serviceOf, type ArchiveServices } from './router.ts';
+
+export interface EmbeddedArchiveOptions {
+  /** Where instances and their index lie; created where absent, taken up again where not. */
+  readonly folder: string;
+  /** Default 0: a free one. */
+  readonly port?: number;
+  /** Default 127.0.0.1. */
+  readonly host?: string;
+  /** AE titles that exist; others answer 404, as dcm4chee's. Default: all exist. */
+  readonly aets?: readonly string[];
+  readonly faults?: Faults;
+}
+
+export interface EmbeddedArchive {
+  /** STOW-RS address, a template: ends in `/dcm4chee-arc/aets/{aet}/rs/studies`. */
+  readonly url: string;
+  readonly port: number;
+  readonly faults: Faults;
+  close(): Promise<void>;
+}
+
+const CORS = {
+  'Access-Control-Allow-Origin': '*',
+  'Access-Control-Allow-Headers': 'origin, content-type, accept, authorization',
+  'Access-Control-Allow-Credentials': 'true',
+  'Access-Control-Expose-Headers': 'content-type, warning, location, content-location',
+  'Access-Control-Allow-Methods': 'GET, POST, PUT, DELETE, OPTIONS, HEAD',
+};
+
+/** Throws `PORT_IN_USE`, and what the folder's file system throws. */
+export async function startEmbeddedArchive(options: EmbeddedArchiveOptions): Promise<EmbeddedArchive> {
+  const { folder, port = 0, host = '127.0.0.1', aets, faults = new Faults() } = options;
+  const store = await InstanceStore.open(folder);
+  const services: ArchiveServices = { store, faults, aets };
+  const underWay = new Set<Promise<void>>();
+  const handle = (request: IncomingMessage, response: ServerResponse): void => {
+    const handled = serve(request, response, services).catch(() => void response.destroy());
+    underWay.add(handled);
+    void handled.finally(() => underWay.delete(handled));
+  };
+  const server = createServer({ requestTimeout: 0, keepAliveTimeout: 60_000 }, handle);
+  server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+    if (refuseHead(headOf(request), aets) === undefined) response.writeContinue();
+    handle(request, response);
+  });
+  server.listen(port, host);
+  try {
+    await once(server, 'listening');
+  } catch (cause) {
+    store.close();
+    throw listenError(cause, host, port);
+  }
+  const { port: bound } = server.address() as AddressInfo;
+  return {
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${String(bound)}/dcm4chee-arc/aets/{aet}/rs/studies`,
+    port: bound,
+    faults,
+    async close() {
+      const closed = once(server, 'close');
+      server.close();
+      server.closeAllConnections();
+      await closed;
+      await Promise.all(underWay);
+      store.close();
+    },
+  };
+}
+
+function listenError(cause: unknown, host: string, port: number): unknown {
+  if (!(cause instanceof Error) || !('code' in cause) || cause.code !== 'EADDRINUSE') return cause;
+  return new StorestowError(
+    'PORT_IN_USE',
+    `port ${String(port)} of ${host} is in use; stop what listens there or choose another`,
+    {
+      object: `${host}:${String(port)}`,
+      cause,
+    },
+  );
+}
+
+function headOf({ method = 'GET', url = '/', headers }: IncomingMessage): {
+  method: string;
+  url: string;
+  contentType: string;
+  accept: string | undefined;
+} {
+  return { method, url, contentType: headers['content-type'] ?? '', accept: headers.accept };
+}
+
+async function serve(request: IncomingMessage, response: ServerResponse, services: ArchiveServices): Promise<void> {
+  const head = headOf(request);
+  const announced = request.headers['content-length'];
+  const underWay = services.faults.begin({
+    service: serviceOf(head.method, head.url),
+    method: head.method,
+    url: head.url,
+    contentLength: announced === undefined ? undefined : Number(announced),
+  });
+  try {
+    const carryOut = async (): Promise<Answer> =>
+      answerRequest(
+        {
+          ...head,
+          host: request.headers.host ?? 'localhost',
+          body: request as AsyncIterable<Uint8Array>,
+          arrived: (uid) => underWay.arrived(uid),
+        },
+        services,
+      ).catch(() => emptyAnswer(500));
+    if (underWay.fault === undefined) await send(response, await carryOut());
+    else await misbehave(underWay.fault, request, response, carryOut);
+    if (!request.readableEnded) request.resume();
+  } finally {
+    underWay.done();
+  }
+}
+
+async function send(response: ServerResponse, { status, headers, body }: Answer): Promise<void> {
+  response.writeHead(status, { ...CORS, ...headers });
+  if (body === undefined || typeof body === 'string') {
+    response.end(body);
+    return;
+  }
+  await pipeline(Readable.from(body, { objectMode: false }), response);
+}
+
+async function misbehave(
+  fault: Fault,
+  request: IncomingMessage,
+  response: ServerResponse,
+  carryOut: () => Promise<Answer>,
+): Promise<void> {
+  switch (fault.kind) {
+    case 'answer':
+    case 'answer-after': {
+      if (fault.kind === 'answer') await drain(request);
+      else await carryOut();
+      const { status, headers, body } = fault;
+      return send(response, { status, ...(headers === undefined ? {} : { headers }), ...(body === undefined ? {} : { body }) });
+    }
+    case 'cut-answer':
+      return cut(response, await carryOut(), fault.bytes);
+    case 'no-answer':
+      await (fault.carriedOut ? carryOut() : drain(request));
+      await once(response, 'close');
+      return;
+    case 'drop':
+      if (fault.carriedOut) await carryOut();
+      response.destroy();
+      return;
+    case 'delay': {
+      const answer = await carryOut();
+      await sleep(fault.milliseconds);
+      return send(response, answer);
+    }
+  }
+}
+
+async function drain(request: IncomingMessage): Promise<void> {
+  request.resume();
+  if (!request.readableEnded) await once(request, 'end');
+}
+
+/** The announced length is the whole one's, so the client sees that bytes are missing. */
+async function cut(response: ServerResponse, { status, headers, body }: Answer, bytes: number): Promise<void> {
+  const whole = Buffer.from(typeof body === 'string' ? body : '');
+  response.writeHead(status, { ...CORS, ...headers, 'Content-Length': String(whole.length) });
+  await new Promise<void>((resolve) => void response.write(whole.subarray(0, Math.max(1, bytes)), () => resolve()));
+  response.destroy();
+}
