@@ -3,10 +3,10 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from './free-port.ts';
 
 const BINARY = process.env['ORTHANC_BIN'] ?? '/usr/sbin/Orthanc';
 const PLUGIN_FOLDERS = ['/usr/share/orthanc/plugins', '/usr/lib/orthanc'];
@@ -63,15 +63,6 @@ export function orthancAvailable({ gdcm = false }: { readonly gdcm?: boolean } =
     pluginPath('libOrthancDicomWeb.so') !== undefined &&
     (!gdcm || pluginPath('libOrthancGdcm.so') !== undefined)
   );
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 function configuration(options: OrthancOptions, folder: string, ports: Orthanc['ports']): Record<string, unknown> {
