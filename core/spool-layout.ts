@@ -1,0 +1,40 @@
+/**
+ * The folders of a spool. What is done to a file shows in where it lies:
+ *
+ * | place                | what lies there                                                                             |
+ * |----------------------|---------------------------------------------------------------------------------------------|
+ * | `receiving/`         | what storescp is writing; nothing else may touch it while storescp may still be at it         |
+ * | `received/{IP}/`     | whole instances, moved here in one step after the C-STORE; the sender's address               |
+ * | any other sub-folder | a study that something else put there (`storescp -su`, a copy by hand)                        |
+ * | files beside those   | the same, without a folder                                                                    |
+ * | `.storestow/`        | locks and marks of the uploader                                                               |
+ */
+import { isIP } from 'node:net';
+import { join } from 'node:path';
+
+export const RECEIVING_FOLDER = 'receiving';
+export const RECEIVED_FOLDER = 'received';
+export const STATE_FOLDER = '.storestow';
+
+/** Seconds without a byte after which storescp drops an association (its `--socket-timeout`). */
+export const SOCKET_TIMEOUT = 300;
+
+/** Seconds without a write after which nothing in `receiving/` is still under way: twice as long as storescp waits. */
+export const RECEIVING_ABANDONED_AFTER = 2 * SOCKET_TIMEOUT;
+
+export function receivingFolder(spool: string): string {
+  return join(spool, RECEIVING_FOLDER);
+}
+
+export function receivedFolder(spool: string): string {
+  return join(spool, RECEIVED_FOLDER);
+}
+
+export function stateFolder(spool: string): string {
+  return join(spool, STATE_FOLDER);
+}
+
+/** The sender's address that the name of a folder below `received/` states; `undefined` for any other name. */
+export function sourceAddress(folderName: string): string | undefined {
+  return isIP(folderName) === 0 ? undefined : folderName;
+}

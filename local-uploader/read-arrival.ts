@@ -1,0 +1,114 @@
+/** Reads a file of the spool to its end: what proves it whole gives its digest and says what it is. */
+import { createHash } from 'node:crypto';
+import { constants } from 'node:fs';
+import { open, type FileHandle } from 'node:fs/promises';
+import { StorestowError } from '../core/errors.ts';
+import type { DataSet, Tag } from '../core/dicom/data-set.ts';
+import { readPart10 } from '../core/dicom/read-part10.ts';
+import { TAG } from '../core/dicom/tags.ts';
+import { identityOf, sameFile, type FileIdentity } from './file-identity.ts';
+
+export interface Arrival {
+  /** As the file has them, checked for presence only: judging them is the functions' work, which can quarantine. */
+  readonly studyInstanceUID: string;
+  readonly seriesInstanceUID: string;
+  readonly sopInstanceUID: string;
+  /** (0002,0016), which storescp writes from the association (PS3.10 7.1). */
+  readonly callingAET?: string;
+  /** (0002,0018) */
+  readonly calledAET?: string;
+  /** Of the whole file, 64 hex digits. */
+  readonly sha256: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Of the file that these bytes were read from. */
+  readonly identity: FileIdentity;
+  /** The file as it was read. */
+  readonly bytes: Uint8Array;
+}
+
+const CHUNK = 16 * 1024 * 1024;
+
+/**
+ * Throws `NOT_PART10`, `MALFORMED`, `TRUNCATED`, `UNSUPPORTED_TRANSFER_SYNTAX`, `MISSING_UID`; `FILE_CHANGED` where the file was
+ * written, replaced or removed meanwhile; `SPOOL_INVALID` where it may not be read or is no regular file.
+ */
+export async function readArrival(path: string): Promise<Arrival> {
+  const handle = await openRegularFile(path);
+  try {
+    const { bytes, sha256, identity } = await readWhole(handle, path);
+    const { meta, dataSet } = readPart10(bytes);
+    const callingAET = text(meta, TAG.SourceApplicationEntityTitle);
+    const calledAET = text(meta, TAG.ReceivingApplicationEntityTitle);
+    return {
+      studyInstanceUID: uid(dataSet, TAG.StudyInstanceUID, 'StudyInstanceUID', path),
+      seriesInstanceUID: uid(dataSet, TAG.SeriesInstanceUID, 'SeriesInstanceUID', path),
+      sopInstanceUID: uid(dataSet, TAG.SOPInstanceUID, 'SOPInstanceUID', path),
+      ...(callingAET === '' ? {} : { callingAET }),
+      ...(calledAET === '' ? {} : { calledAET }),
+      sha256,
+      size: bytes.length,
+      identity,
+      bytes,
+    };
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Neither a symbolic link is followed, nor does a FIFO that took the file's place hold us up. */
+async function openRegularFile(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch (cause) {
+    const code = cause instanceof Error ? (cause as NodeJS.ErrnoException).code : undefined;
+    if (code === 'ENOENT') throw changed(path, cause);
+    throw new StorestowError('SPOOL_INVALID', `cannot read ${path}; check its owner and permissions`, { object: path, cause });
+  }
+}
+
+async function readWhole(
+  handle: FileHandle,
+  path: string,
+): Promise<{ bytes: Uint8Array; sha256: string; identity: FileIdentity }> {
+  const stats = await handle.stat({ bigint: true });
+  if (!stats.isFile()) throw new StorestowError('SPOOL_INVALID', `${path} is not a regular file; remove it`, { object: path });
+  const identity = identityOf(stats);
+  const bytes = Buffer.allocUnsafe(Number(stats.size));
+  const digest = createHash('sha256');
+  let position = 0;
+  while (position < bytes.length) {
+    const { bytesRead } = await handle.read(bytes, position, Math.min(CHUNK, bytes.length - position), position);
+    if (bytesRead === 0) throw changed(path);
+    digest.update(bytes.subarray(position, position + bytesRead));
+    position += bytesRead;
+  }
+  if (!sameFile(identity, identityOf(await handle.stat({ bigint: true })))) throw changed(path);
+  return { bytes, sha256: digest.digest('hex'), identity };
+}
+
+function changed(path: string, cause?: unknown): StorestowError {
+  return new StorestowError('FILE_CHANGED', `${path} changed while it was read; it is left for the next run`, {
+    object: path,
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+function uid(dataSet: DataSet, tag: Tag, keyword: string, path: string): string {
+  const value = text(dataSet, tag);
+  if (value !== '') return value;
+  throw new StorestowError('MISSING_UID', `${path} has no ${keyword}; correct it at its source and send it again`, {
+    object: path,
+  });
+}
+
+/** UI and AE are of the default repertoire in every character set, padded with NUL or blanks (PS3.5 6.2): bytes are characters. */
+function text(dataSet: DataSet, tag: Tag): string {
+  const element = dataSet.get(tag);
+  if (element === undefined) return '';
+  const { buffer, byteOffset } = dataSet.bytes;
+  return Buffer.from(buffer, byteOffset + element.valueOffset, element.length)
+    .toString('latin1')
+    .replace(/[\0 ]+$/, '')
+    .replace(/^ +/, '');
+}

@@ -1,0 +1,136 @@
+/**
+ * One uploader a folder at a time, over all processes of the machine; who comes second leaves word and goes.
+ *
+ * The lock is an exclusive transaction on an empty SQLite file: SQLite holds it as a lock of the kernel (fcntl), which ends with the
+ * process however that ends, kill -9 included. A file with a process number in it would have to be judged stale, and process numbers
+ * come back; flock(1) is not on every system; Node itself has no file locks. The spool must lie on a local file system, as storescp's does.
+ *
+ * No word is lost, whichever way two processes interleave:
+ * - word is left *before* the lock is tried, and taken by the holder *before* each round of work;
+ * - the holder looks for word once more *after* it has let the lock go.
+ * Who found the lock taken left word before the holder let go, so that last look sees it. Only a holder that is killed leaves word
+ * unheard; the next uploader (the sweep at start, a timer, the next arrival) begins with it.
+ */
+import { createHash } from 'node:crypto';
+import { mkdir, realpath, stat, unlink, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { StorestowError } from '../core/errors.ts';
+import { isMissing } from './list-files.ts';
+
+const SQLITE_BUSY = 5;
+/** Tries to lock a file that others remove at the same moment; each try fails only when another process has got on. */
+const MAX_TRIES = 1000;
+
+/**
+ * Runs `work` for `folder` until no word is left, and resolves `true`; or leaves word with the process that is at it, and resolves
+ * `false`. `state` is where lock and word lie (made where absent), outside of what is uploaded. Throws what `work` throws, and
+ * `SPOOL_INVALID` where the state folder cannot be written.
+ */
+export async function oneAtATime(folder: string, state: string, work: () => Promise<void>): Promise<boolean> {
+  await prepare(state);
+  const name = await lockName(folder);
+  const lockPath = join(state, `${name}.lock`);
+  const wordPath = join(state, `${name}.again`);
+  await writeFile(wordPath, '');
+  do {
+    const lock = await tryLock(lockPath);
+    if (lock === undefined) return false;
+    try {
+      while (await takeWord(wordPath)) await work();
+    } finally {
+      await lock.release();
+    }
+  } while (await isWordLeft(wordPath));
+  return true;
+}
+
+/** The same for every way to write the path. The folder itself may be gone already: who had the lock before has emptied it. */
+async function lockName(folder: string): Promise<string> {
+  const path = join(await realpath(dirname(folder)), basename(folder));
+  return createHash('sha256').update(path).digest('hex').slice(0, 24);
+}
+
+async function prepare(state: string): Promise<void> {
+  try {
+    await mkdir(state, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw unusable(state, cause);
+  }
+}
+
+interface Lock {
+  release(): Promise<void>;
+}
+
+/** `undefined` where another process, or another call in this one, has it. */
+async function tryLock(path: string): Promise<Lock | undefined> {
+  for (let tries = 0; tries < MAX_TRIES; tries++) {
+    const before = await inodeOf(path);
+    const database = begin(path);
+    if (database === undefined) return undefined;
+    // A holder removes the file as it lets go: what was locked must be the file that the path names, or it locks nobody out. While
+    // it is open its inode number cannot come back for another file.
+    if (before !== undefined && before === (await inodeOf(path))) return { release: () => release(path, database) };
+    database.close();
+  }
+  throw new StorestowError('LOCKED', `${path} cannot be locked; see what else writes in its folder`, { object: path });
+}
+
+function begin(path: string): DatabaseSync | undefined {
+  let database: DatabaseSync | undefined;
+  try {
+    database = new DatabaseSync(path, { timeout: 0 });
+    database.exec('BEGIN EXCLUSIVE');
+    return database;
+  } catch (cause) {
+    database?.close();
+    if ((cause as { readonly errcode?: number }).errcode === SQLITE_BUSY) return undefined;
+    throw unusable(path, cause);
+  }
+}
+
+/** Removed while it is still locked, so that locks do not pile up, one for each study. */
+async function release(path: string, database: DatabaseSync): Promise<void> {
+  try {
+    await remove(path);
+  } finally {
+    database.close();
+  }
+}
+
+/** By `stat`, never by opening: closing any descriptor of the file would end this process's lock on it (POSIX fcntl). */
+async function inodeOf(path: string): Promise<bigint | undefined> {
+  try {
+    return (await stat(path, { bigint: true })).ino;
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+async function isWordLeft(path: string): Promise<boolean> {
+  return (await inodeOf(path)) !== undefined;
+}
+
+async function takeWord(path: string): Promise<boolean> {
+  return remove(path);
+}
+
+/** Whether it was there. */
+async function remove(path: string): Promise<boolean> {
+  try {
+    await unlink(path);
+    return true;
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
+  }
+}
+
+function unusable(path: string, cause: unknown): StorestowError {
+  return new StorestowError('SPOOL_INVALID', `cannot write ${path}; name a folder for the uploader's locks that it may write`, {
+    object: path,
+    cause,
+  });
+}

@@ -1,0 +1,72 @@
+/** One file of the spool into the bucket, verified there. */
+import { retry, type RetryOptions } from '../core/retry.ts';
+import { StorestowError } from '../core/errors.ts';
+import type { ObjectBody, ObjectStore } from '../core/store/object-store.ts';
+import type { ArrivalObject } from './arrival-object.ts';
+import type { Arrival } from './read-arrival.ts';
+
+/** Bytes up to which a file is sent from memory; a larger one is streamed from the spool. */
+export const IN_MEMORY_LIMIT = 16 * 1024 * 1024;
+
+/**
+ * Resolves when the bucket holds these bytes under the key and says so when asked: `uploaded` now, or `present` before. An answer
+ * that got lost on the way is settled by the next try, which finds the object. Throws `CONFLICT` where the key has other bytes, and the
+ * store's errors after the last try.
+ */
+export async function uploadFile(
+  path: string,
+  arrival: Arrival,
+  { key, metadata }: ArrivalObject,
+  store: ObjectStore,
+  retries: RetryOptions,
+): Promise<'uploaded' | 'present'> {
+  const { size, sha256 } = arrival;
+  const body: ObjectBody = size <= IN_MEMORY_LIMIT ? arrival.bytes : { path, size };
+  return retry(async () => {
+    const outcome = await putIfAbsent(store, key, body, { metadata, sha256 });
+    await verify(store, key, size, sha256, outcome);
+    return outcome;
+  }, retries);
+}
+
+async function putIfAbsent(
+  store: ObjectStore,
+  key: string,
+  body: ObjectBody,
+  { metadata, sha256 }: { readonly metadata: Readonly<Record<string, string>>; readonly sha256: string },
+): Promise<'uploaded' | 'present'> {
+  try {
+    await store.put(key, body, { metadata, sha256, contentType: 'application/dicom', ifAbsent: true });
+    return 'uploaded';
+  } catch (error) {
+    if (error instanceof StorestowError && error.code === 'PRECONDITION_FAILED') return 'present';
+    throw error;
+  }
+}
+
+/** A second look, beyond the PUT's own checksum: a file is removed on its word. */
+async function verify(
+  store: ObjectStore,
+  key: string,
+  size: number,
+  sha256: string,
+  outcome: 'uploaded' | 'present',
+): Promise<void> {
+  const head = await store.head(key);
+  if (head === undefined) {
+    throw new StorestowError(
+      'STORE_UNAVAILABLE',
+      `${store.description} took ${key} and does not have it; see what removes objects there`,
+      {
+        object: key,
+      },
+    );
+  }
+  const digest = head.sha256 ?? head.metadata['sha256'];
+  if (head.size === size && digest === sha256) return;
+  throw outcome === 'uploaded'
+    ? new StorestowError('CHECKSUM_MISMATCH', `${store.description} does not hold ${key} as it was sent`, { object: key })
+    : new StorestowError('CONFLICT', `${store.description} has other bytes under ${key}; see who else writes there`, {
+        object: key,
+      });
+}
