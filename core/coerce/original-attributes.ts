@@ -1,0 +1,94 @@
+/**
+ * What was there before, in one more item of Original Attributes Sequence (PS3.3 C.12.1.1.9): previous values as they
+ * were, byte for byte. Of an attribute within a sequence, the whole sequence of the top level; a private attribute together
+ * with its creator. What was empty or absent is not recorded, as the standard leaves open. Items that earlier systems
+ * wrote stay as they are.
+ */
+import type { Change, NewElement } from '../dicom/change.ts';
+import type { DataSet, Element, Tag } from '../dicom/data-set.ts';
+import { TAG } from '../dicom/tags.ts';
+import { StorestowError } from '../errors.ts';
+import type { Edit } from './edit-plan.ts';
+import { hasValue, littleEndianValue } from './present-value.ts';
+import { creatorTagOf } from './private-block.ts';
+
+export interface Provenance {
+  readonly callingAET: string;
+  readonly receivedAt: Date;
+}
+
+/** `undefined` where no edit takes the place of a value. Throws `CHANGE_NOT_APPLICABLE`. */
+export function recordOriginals(dataSet: DataSet, edits: readonly Edit[], provenance: Provenance): Change | undefined {
+  const previous = previousElements(dataSet, edits);
+  if (previous.length === 0) return undefined;
+  const copy = copierFor(dataSet);
+  const item: NewElement[] = [
+    { tag: TAG.ModifiedAttributesSequence, vr: 'SQ', items: [previous.map(copy)] },
+    text(TAG.AttributeModificationDateTime, 'DT', dateTime(provenance.receivedAt)),
+    text(TAG.ModifyingSystem, 'LO', 'storestow'),
+    // Type 2, "the source that provided the SOP Instance": the peer, as it named itself. The institution is not it: the
+    // mapping's name may be what was just written, and without a mapping there is only the value in question.
+    text(TAG.SourceOfPreviousValues, 'LO', asciiLine(provenance.callingAET)),
+    text(TAG.ReasonForTheAttributeModification, 'CS', 'COERCE'),
+  ];
+  return { kind: 'append', path: [], tag: TAG.OriginalAttributesSequence, item, reason: 'previous values (PS3.3 C.12.1.1.9)' };
+}
+
+function previousElements(dataSet: DataSet, edits: readonly Edit[]): Element[] {
+  const tags = new Set<Tag>();
+  for (const { holder, tag, original } of edits) {
+    const outermost = holder.path[0];
+    const replaced = outermost !== undefined || (original !== undefined && hasValue(dataSet, original));
+    if (replaced) tags.add(outermost?.tag ?? tag);
+  }
+  for (const tag of [...tags]) {
+    const creator = creatorTagOf(tag);
+    if (creator !== undefined) tags.add(creator);
+  }
+  return [...tags].sort((a, b) => a - b).flatMap((tag) => dataSet.get(tag) ?? []);
+}
+
+/** A raw copy, unless the present sequence is UN of undefined length, whose items are in Implicit VR Little Endian (PS3.5 6.2.2). */
+function copierFor(dataSet: DataSet): (element: Element) => NewElement {
+  const present = dataSet.get(TAG.OriginalAttributesSequence);
+  if (present !== undefined && present.items === undefined && present.length > 0) {
+    throw new StorestowError(
+      'CHANGE_NOT_APPLICABLE',
+      'OriginalAttributesSequence has value representation UN, so no item can be added to it; set coerce.originalAttributes to false for this source',
+    );
+  }
+  const sameEncoding = present?.vr !== 'UN' || !(dataSet.encoding.explicitVR || dataSet.encoding.bigEndian);
+  return sameEncoding
+    ? (element) => ({ tag: element.tag, raw: dataSet.bytes.subarray(element.offset, element.end) })
+    : (element) => reencodable(dataSet, element);
+}
+
+/** As an element that can be written in another encoding. */
+function reencodable(dataSet: DataSet, element: Element): NewElement {
+  const { tag, vr, items, fragments } = element;
+  if (items !== undefined) {
+    return { tag, vr: 'SQ', items: items.map((item) => item.dataSet.elements.map((inner) => reencodable(item.dataSet, inner))) };
+  }
+  if (fragments !== undefined || vr === 'SQ') {
+    throw new StorestowError(
+      'CHANGE_NOT_APPLICABLE',
+      'fragments cannot be copied to OriginalAttributesSequence in Implicit VR; set coerce.originalAttributes to false for this source',
+    );
+  }
+  return { tag, vr, value: littleEndianValue(dataSet, element) };
+}
+
+function text(tag: Tag, vr: 'CS' | 'DT' | 'LO', value: string): NewElement {
+  return { tag, vr, value: Buffer.from(value, 'latin1') };
+}
+
+/** In every character set of DICOM; the title came from the network. Anything else: unknown, which type 2 writes as empty. */
+function asciiLine(title: string): string {
+  const trimmed = title.trim();
+  return /^[ -[\]-}]{1,64}$/.test(trimmed) ? trimmed : '';
+}
+
+/** DT in UTC (PS3.5 6.2). */
+function dateTime(time: Date): string {
+  return `${time.toISOString().replace(/[-:TZ]/g, '')}+0000`;
+}
