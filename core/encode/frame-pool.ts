@@ -58,8 +58,7 @@ class ThreadPool implements FramePool {
   readonly #worker: string;
   readonly #frameTimeout: number;
   readonly #admission: Admission;
-  /** Aborting one rejects its frame and, where it is being worked on, ends the thread. */
-  readonly #running = new Map<AbortController, Promise<EncodedFrame>>();
+  readonly #running = new Set<Promise<EncodedFrame>>();
   #piscina: Piscina<FrameTask, EncodedFrame> | undefined;
   #closed = false;
 
@@ -90,23 +89,25 @@ class ThreadPool implements FramePool {
   async close(): Promise<void> {
     this.#closed = true;
     this.#admission.shut(new StorestowError('CODEC_UNAVAILABLE', CLOSED));
-    await Promise.allSettled(this.#running.values());
+    await Promise.allSettled(this.#running);
     await this.#piscina?.destroy();
   }
 
   async #run(frame: Uint8Array, layout: FrameLayout): Promise<EncodedFrame> {
-    const controller = new AbortController();
-    const timer = setTimeout(() => controller.abort(), this.#frameTimeout * 1000);
+    const threads = this.#threads();
+    // Aborted, piscina rejects the frame and ends the thread that works on it.
+    const stuck = new AbortController();
+    const timer = setTimeout(() => stuck.abort(), this.#frameTimeout * 1000);
     timer.unref();
     // A copy, since the frame is a view of its file, which stays here; not `slice`, which in a Buffer is a view.
     const task = { frame: new Uint8Array(frame), layout };
+    const result = threads.run(task, { transferList: [task.frame.buffer], signal: stuck.signal });
+    this.#running.add(result);
     try {
-      const result = this.#threads().run(task, { transferList: [task.frame.buffer], signal: controller.signal });
-      this.#running.set(controller, result);
       return await result;
     } finally {
       clearTimeout(timer);
-      this.#running.delete(controller);
+      this.#running.delete(result);
     }
   }
 
@@ -125,10 +126,9 @@ class ThreadPool implements FramePool {
       resourceLimits: { maxOldGenerationSizeMb: THREAD_HEAP },
     });
     // A thread died between two frames, or while it started: piscina then starts no other one, and its queue would wait
-    // for ever. The next frame makes a new pool.
+    // for ever. What it has is rejected, and the next frame makes a new pool.
     piscina.on('error', () => {
       if (this.#piscina === piscina) this.#piscina = undefined;
-      for (const controller of this.#running.keys()) controller.abort();
       void piscina.destroy();
     });
     return (this.#piscina = piscina);

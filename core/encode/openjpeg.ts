@@ -11,7 +11,8 @@
  * | three, unsigned             | 1           | noise: a thrown number                                            |
  * | three                       | 9–16        | writes past its buffer: a trap (`memory access out of bounds`)    |
  *
- * Any size from 1 × 1 on is exact if there are at most log2(shorter side) decomposition levels; with more it throws a
+ * Any size from 1 × 1 on (64 megapixels of 16 bits were encoded; 196 need more than the 2 GiB that its heap may have, and
+ * fail cleanly) is exact if there are at most log2(shorter side) decomposition levels; with more it throws a
  * number. Precision and sign in the codestream are `bitsPerSample` and `isSigned`. The frame goes in, and comes out, with
  * one byte a sample up to eight bits and two above. A decoder that fails says so on the console only, and one that is used
  * again then still holds the previous frame: so each frame has its own. An encoder and decoder that are used again are

@@ -235,6 +235,10 @@ const GDCM = ['/usr/bin', '/usr/local/bin', '/opt/homebrew/bin'].some((folder) =
 
 describe.skipIf(!GDCM)('decoded by GDCM (gdcmconv, gdcmraw of libgdcm-tools)', () => {
   const run = promisify(execFile);
+  const palette = [0x00281101, 0x00281102, 0x00281103].flatMap((tag) => [
+    { tag, vr: 'US', value: [256, 0, 16] },
+    { tag: tag + 0x100, vr: 'OW', value: Array.from({ length: 256 }, (_, index) => index * 257) },
+  ]);
   const images: readonly (readonly [string, BuiltImage])[] = [
     ['12 bits', { rows: 40, columns: 50, bitsStored: 12 }],
     ['9 bits', { rows: 40, columns: 50, bitsStored: 9 }],
@@ -243,6 +247,7 @@ describe.skipIf(!GDCM)('decoded by GDCM (gdcmconv, gdcmraw of libgdcm-tools)', (
     ['signed 16 bits', { rows: 40, columns: 50, signed: true }],
     ['8 bits, odd frames', { rows: 33, columns: 5, bitsAllocated: 8, frames: 3 }],
     ['6 bits in 8', { rows: 40, columns: 50, bitsAllocated: 8, bitsStored: 6 }],
+    ['PALETTE COLOR', { rows: 40, columns: 50, bitsAllocated: 8, photometric: 'PALETTE COLOR', extra: palette }],
     ['RGB', { rows: 40, columns: 50, bitsAllocated: 8, samplesPerPixel: 3, frames: 2 }],
     ['RGB by plane', { rows: 40, columns: 50, bitsAllocated: 8, samplesPerPixel: 3, planarConfiguration: 1, frames: 2 }],
   ];
