@@ -29,6 +29,11 @@ export interface PreparedInstance extends OutgoingInstance {
   readonly syntaxSent: string;
 }
 
+export interface PrepareOptions {
+  /** False: every instance goes as it was received, coerced only. */
+  readonly encode?: boolean;
+}
+
 /**
  * Throws what makes the file one that must not be sent (`NOT_PART10`, `MALFORMED`, `UNKNOWN_SOURCE`, `VALUE_NOT_ENCODABLE`, …),
  * and `CODEC_UNAVAILABLE` (retryable).
@@ -38,11 +43,12 @@ export async function prepareInstance(
   source: Source,
   ruleSet: RuleSet,
   framePool: FramePool,
+  { encode = true }: PrepareOptions = {},
 ): Promise<PreparedInstance> {
   const part10 = readPart10(file);
   const identity = identify(part10);
   const coercion = coerce(part10, ruleSet, source);
-  const encoding = await encodePixels(part10, framePool);
+  const encoding = await encodePixels(part10, framePool, { enabled: encode });
   const sent = splice(part10, [...coercion.changes, ...encoding.changes], { transferSyntaxUID: encoding.transferSyntaxUID });
   const { codec, encoded, reason, pixelLength, pixelMd5 } = encoding;
   const { applied, institution } = coercion;

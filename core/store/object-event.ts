@@ -109,7 +109,10 @@ function readRecord(record: unknown, name: string): string | StorestowError | un
 }
 
 function invalid(name: string, what: string, cause: unknown): StorestowError {
-  return new StorestowError('EVENT_INVALID', `${name} ${what}; check what sends to this queue or address`, { object: name, cause });
+  return new StorestowError('EVENT_INVALID', `${name} ${what}; check what sends to this queue or address`, {
+    object: name,
+    cause,
+  });
 }
 
 /** The notification that S3 would send of a new object; `readNotification` reads it. */

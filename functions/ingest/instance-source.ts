@@ -13,11 +13,20 @@ export interface InstanceSource {
 export function instanceSource({ key, metadata, lastModified }: ObjectHead, site: string): InstanceSource {
   const parts = parseObjectKey(key);
   return {
-    site: metadata['site'] ?? parts?.site ?? site,
-    callingAET: metadata['calling-aet'] ?? parts?.callingAET ?? '',
-    callingIP: metadata['calling-ip'] ?? parts?.callingIP ?? '',
-    receivedAt: validDate(metadata['received-at']) ?? lastModified,
+    site: decoded(metadata['site']) ?? parts?.site ?? site,
+    callingAET: decoded(metadata['calling-aet']) ?? parts?.callingAET ?? '',
+    callingIP: decoded(metadata['calling-ip']) ?? parts?.callingIP ?? '',
+    receivedAt: validDate(decoded(metadata['received-at'])) ?? lastModified,
   };
+}
+
+/** The uploader percent-encodes what HTTP would not carry as it is. A stray `%` comes from elsewhere and stays. */
+function decoded(value: string | undefined): string | undefined {
+  try {
+    return value === undefined ? undefined : decodeURIComponent(value);
+  } catch {
+    return value;
+  }
 }
 
 function validDate(text: string | undefined): Date | undefined {

@@ -20,7 +20,7 @@ export async function markFailed(
   store: ObjectStore,
   key: string,
   code: ErrorCode,
-  { log, now }: { readonly log: Log; now(): Date },
+  { log, now }: { readonly log: Log; readonly now: () => Date },
 ): Promise<boolean> {
   try {
     const kind = fromTags(await store.getTags(key))?.status.kind;

@@ -30,9 +30,9 @@ export interface KeptRuleSet {
 export interface IngestPorts {
   readonly store: ObjectStore;
   /** The same object for the same address. Throws `UNKNOWN_SOURCE` where the address needs what the source does not have. */
-  archiveFor(source: ArchiveSource): Archive;
+  readonly archiveFor: (source: ArchiveSource) => Archive;
   /** `prepareInstance`, bound to the rule set and the frame pool. */
-  prepare(file: Uint8Array, source: InstanceSource): Promise<PreparedInstance>;
+  readonly prepare: (file: Uint8Array, source: InstanceSource) => Promise<PreparedInstance>;
   readonly ruleSet: KeptRuleSet;
   readonly config: Pick<Config, 'ingest' | 'site'> & { readonly archive: RequestLimits };
   readonly log: Log;

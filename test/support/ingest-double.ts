@@ -94,11 +94,13 @@ export function ingestDouble({
   archive = new FakeArchive(),
   store = createMemoryStore(),
   maxInstances = 20,
+  maxBytes = 1_000_000,
   maxBytesInFlight = 1_000_000,
 }: {
   readonly archive?: FakeArchive;
   readonly store?: ObjectStore;
   readonly maxInstances?: number;
+  readonly maxBytes?: number;
   readonly maxBytesInFlight?: number;
 } = {}): IngestDouble {
   const sources: ArchiveSource[] = [];
@@ -110,7 +112,7 @@ export function ingestDouble({
     },
     prepare: async (file) => prepareFake(file),
     ruleSet: RULES,
-    config: { site: 'default', ingest: { maxBytesInFlight }, archive: { maxInstances, maxBytes: 1_000_000, confirm: true } },
+    config: { site: 'default', ingest: { maxBytesInFlight }, archive: { maxInstances, maxBytes, confirm: true } },
     log: createLog({ level: 'silent' }),
     now: () => NOW,
   };

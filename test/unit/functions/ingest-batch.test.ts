@@ -223,9 +223,13 @@ describe('different content under one SOP Instance UID', () => {
     return Promise.all(keys.map((key) => double.status(key)));
   }
 
-  it('the earlier one wins within a batch', async () => {
+  it.each([
+    ['a', 'b'],
+    ['b', 'a'],
+  ])('the earlier one wins within a batch, whatever the keys (%s, %s)', async (first, second) => {
     const double = ingestDouble();
-    const [earlier, later] = await rivals(double);
+    const later = await double.arrive({ sop: '1.1', content: second }, '2026-11-24T11:00:00.000Z');
+    const earlier = await double.arrive({ sop: '1.1', content: first }, '2026-11-24T10:00:00.000Z');
     await ingest(double, [later, earlier]);
     expect(await states(double, [earlier, later])).toEqual(['stowed', 'quarantined/CONFLICT']);
     expect(double.archive.sent).toEqual(['1.1']);
@@ -296,8 +300,12 @@ describe('the study as a whole', () => {
     ]);
   });
 
-  it('sends a full request while others are still being prepared', async () => {
-    const double = ingestDouble({ maxInstances: 2 });
+  // What fills a request: the number of instances, or the bytes that one more would add.
+  it.each([
+    ['instances', { maxInstances: 2 }, ['1.1', '1.2']],
+    ['bytes', { maxBytes: 350 }, ['1.1', '1.2', '1.3']],
+  ] as const)('sends a request that is full by %s while others are still being prepared', async (_by, limits, sops) => {
+    const double = ingestDouble(limits);
     const gate = Promise.withResolvers<undefined>();
     const { prepare } = double.ports;
     double.ports = {
@@ -308,17 +316,18 @@ describe('the study as a whole', () => {
         return prepared;
       },
     };
-    const keys = await Promise.all(['1.1', '1.2', '1.3', '1.9'].map((sop) => double.arrive({ sop })));
-    const stowed: string[] = [];
-    const done = ingest(double, keys, {
-      onResult: ({ key }) => {
-        stowed.push(key);
+    const keys = await Promise.all([...sops, '1.9'].map((sop) => double.arrive({ sop })));
+    let stowed = 0;
+    const results = await ingest(double, keys, {
+      onResult: () => {
+        stowed += 1;
         // Two of the study are in the archive before the last one is prepared.
-        if (stowed.length === 2) gate.resolve(undefined);
+        if (stowed === 2) gate.resolve(undefined);
       },
     });
-    expect((await done).map(({ state }) => state)).toEqual(['stowed', 'stowed', 'stowed', 'stowed']);
-    expect(double.archive.requests.map(({ length }) => length)).toEqual([2, 2]);
+    expect(results.every(({ state }) => state === 'stowed')).toBe(true);
+    expect(double.archive.requests[0]).toEqual(['1.1', '1.2']);
+    expect([...double.archive.sent].sort()).toEqual([...sops, '1.9']);
   });
 
   it('comes to an end where the bytes in flight are fewer than a request takes', async () => {

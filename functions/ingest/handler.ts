@@ -1,0 +1,34 @@
+/**
+ * The Lambda handler of new objects. Environment: `STORESTOW_CONFIG` and the secrets beside it (`core/config/load.ts`);
+ * `STORESTOW_MAX_RECEIVES`, the queue's tries; `STORESTOW_LOG_LEVEL`.
+ */
+import type { SQSBatchResponse } from 'aws-lambda';
+import { loadConfig } from '../../core/config/load.ts';
+import { createLog } from '../../core/logging.ts';
+import { handleEvent } from './handle-event.ts';
+import type { InvocationContext } from './invocation.ts';
+import { openPorts, type OpenPorts } from './open-ports.ts';
+
+let opened: Promise<OpenPorts> | undefined;
+
+/** Once a process; after a failure, anew with the next invocation. */
+async function open(): Promise<OpenPorts> {
+  opened ??= loadConfig({ env: process.env }).then((config) => openPorts(config, createLog(logOptions())));
+  try {
+    return await opened;
+  } catch (error) {
+    opened = undefined;
+    throw error;
+  }
+}
+
+function logOptions(): { readonly name: string; readonly level?: string } {
+  const level = process.env['STORESTOW_LOG_LEVEL'];
+  return { name: 'ingest', ...(level === undefined ? {} : { level }) };
+}
+
+export async function handler(event: unknown, context: InvocationContext): Promise<SQSBatchResponse> {
+  const { ports } = await open();
+  const maxReceives = Number.parseInt(process.env['STORESTOW_MAX_RECEIVES'] ?? '', 10);
+  return handleEvent(event, context, ports, Number.isNaN(maxReceives) ? {} : { maxReceives });
+}

@@ -1,0 +1,56 @@
+/** The configuration → what `ingestBatch` needs. Opened once a process, and used for all its batches. */
+import { ruleSetDigest, serializeRuleSet } from '../../core/coerce/rule-set.ts';
+import type { Config } from '../../core/config/schema.ts';
+import { createFramePool } from '../../core/encode/frame-pool.ts';
+import { StorestowError } from '../../core/errors.ts';
+import type { Log } from '../../core/logging.ts';
+import { prepareInstance } from '../../core/prepare-instance.ts';
+import { openStore } from '../../core/store/open-store.ts';
+import { archiveUrl } from '../../core/stow/archive-url.ts';
+import { createArchive } from '../../core/stow/dicomweb-archive.ts';
+import { openConnection } from '../../core/stow/dicomweb.ts';
+import type { Archive } from '../../core/stow/outcome.ts';
+import { openRuleSet } from './open-rule-set.ts';
+import type { IngestPorts } from './ports.ts';
+
+export interface OpenPorts {
+  readonly ports: IngestPorts;
+  /** Ends threads and connections. */
+  close(): Promise<void>;
+}
+
+/** Throws `CONFIG_INVALID` without a bucket or an archive, and what `openStore`, `openRuleSet` and `openConnection` throw. */
+export async function openPorts(config: Config, log: Log): Promise<OpenPorts> {
+  const { archive: archiveConfig, bucket } = config;
+  if (bucket === undefined) throw new StorestowError('CONFIG_INVALID', 'the configuration names no bucket; set bucket');
+  if (archiveConfig === undefined)
+    throw new StorestowError('CONFIG_INVALID', 'the configuration names no archive; set archive.url');
+  const connection = openConnection(archiveConfig);
+  const store = await openStore(bucket);
+  const ruleSet = await openRuleSet(config.coerce, store);
+  const { threads, enabled } = config.encode;
+  const framePool = createFramePool({ threads, maxBytesInFlight: config.ingest.maxBytesInFlight });
+  const archives = new Map<string, Archive>();
+  return {
+    ports: {
+      store,
+      archiveFor({ callingAET: aet, institution, site }) {
+        const source = { aet, institution, site };
+        const url = archiveUrl(archiveConfig.url, source);
+        const archive = archives.get(url) ?? createArchive({ config: archiveConfig, source, log, connection });
+        archives.set(url, archive);
+        return archive;
+      },
+      prepare: async (file, source) => prepareInstance(file, source, ruleSet, framePool, { encode: enabled }),
+      ruleSet: { digest: ruleSetDigest(ruleSet), json: serializeRuleSet(ruleSet) },
+      config: { ...config, archive: archiveConfig },
+      log,
+      now: () => new Date(),
+    },
+    async close() {
+      await framePool.close();
+      await connection.close();
+      await store.close();
+    },
+  };
+}
