@@ -1,5 +1,5 @@
 /** The deflated data set (PS3.5 A.5: RFC 1951, without a zlib or gzip header). */
-import { inflateRawSync } from 'node:zlib';
+import { crc32, inflateRawSync } from 'node:zlib';
 
 import { StorestowError } from '../errors.ts';
 
@@ -8,7 +8,7 @@ export const MAX_INFLATED_LENGTH = 1024 ** 3;
 
 /**
  * The data set that is deflated from `offset` on. Throws `TRUNCATED` where the stream is cut, `MALFORMED` where it is not
- * deflate, becomes larger than `limit` bytes, or anything but padding follows it.
+ * deflate, becomes larger than `limit` bytes, or anything but padding or its own checksum follows it.
  */
 export function inflateDataSet(file: Uint8Array, offset: number, limit: number): Uint8Array {
   let inflated: Inflated;
@@ -17,9 +17,20 @@ export function inflateDataSet(file: Uint8Array, offset: number, limit: number):
   } catch (error) {
     throw inflateError(error, offset, limit);
   }
-  const end = offset + inflated.engine.bytesWritten;
+  const { buffer } = inflated;
+  const streamEnd = offset + inflated.engine.bytesWritten;
+  const end = streamEnd + (isChecksum(file.subarray(streamEnd), buffer) ? CHECKSUM_LENGTH : 0);
   if (file.subarray(end).some((byte) => byte !== 0)) throw malformed(end, 'something follows the deflated data set');
-  return inflated.buffer;
+  return buffer;
+}
+
+/** Some writers leave the end of a gzip file behind the stream (RFC 1952: CRC-32 and length); it says nothing new. */
+const CHECKSUM_LENGTH = 8;
+
+function isChecksum(bytes: Uint8Array, inflated: Uint8Array): boolean {
+  if (bytes.length < CHECKSUM_LENGTH) return false;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, CHECKSUM_LENGTH);
+  return view.getUint32(4, true) === inflated.length % 2 ** 32 && view.getUint32(0, true) === crc32(inflated);
 }
 
 /** What zlib gives where `info` is set, which its types leave out. */

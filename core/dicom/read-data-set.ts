@@ -69,6 +69,7 @@ interface Header {
 class Reader {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
+  #zerosFrom: number | undefined;
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
@@ -80,7 +81,7 @@ class Reader {
     const limit = this.#bytes.length;
     let at = start;
     while (at < limit) {
-      if (this.#bytes[at] === 0 && this.#bytes[at + 1] === 0 && this.#isZero(at)) break;
+      if (this.#bytes[at] === 0 && at >= this.#paddingStart()) break;
       const element = this.#element(at, limit, dataSet, 0);
       dataSet.add(element);
       at = element.end;
@@ -111,9 +112,14 @@ class Reader {
     return { dataSet, end: at };
   }
 
-  #isZero(from: number): boolean {
-    for (let at = from; at < this.#bytes.length; at++) if (this.#bytes[at] !== 0) return false;
-    return true;
+  /** Where the zeros begin that the bytes end with; looked for once, and only in files that may have such padding. */
+  #paddingStart(): number {
+    if (this.#zerosFrom === undefined) {
+      let at = this.#bytes.length;
+      while (this.#bytes[at - 1] === 0) at--;
+      this.#zerosFrom = at;
+    }
+    return this.#zerosFrom;
   }
 
   #tag(at: number, bigEndian: boolean): Tag {

@@ -1,4 +1,4 @@
-import { deflateRawSync } from 'node:zlib';
+import { deflateRawSync, gzipSync } from 'node:zlib';
 
 import { describe, expect, it } from 'vitest';
 
@@ -297,8 +297,12 @@ describe('a deflated data set', () => {
     expect(thrownBy(() => readPart10(file))).toMatchObject({ code, offset });
   });
 
-  it('followed by padding is read', () => {
+  it('followed by padding, or by its own checksum, is read', () => {
+    const checksum = gzipSync(plain).subarray(-8);
     expect(readPart10(concat([whole, new Uint8Array(3)])).dataSet.elements).toHaveLength(2);
+    expect(readPart10(concat([whole, checksum, new Uint8Array(1)])).dataSet.elements).toHaveLength(2);
+    const wrong = concat([whole, checksum.map((byte) => byte ^ 1)]);
+    expect(thrownBy(() => readPart10(wrong))).toMatchObject({ code: 'MALFORMED', offset: whole.length });
   });
 
   it('larger than the bound is refused', () => {
