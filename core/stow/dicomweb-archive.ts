@@ -10,6 +10,9 @@ import { createQido } from './qido.ts';
 import { CONFIRM_DELAYS } from './send-request.ts';
 import { storeStudy } from './store-study.ts';
 
+/** Studies remembered as opened; the archive is asked again about those that were forgotten. */
+const MAX_OPENED = 10_000;
+
 export interface ArchiveOptions {
   readonly config: ArchiveConfig;
   readonly source: UrlSource;
@@ -29,12 +32,14 @@ export function createArchive({ config, source, log, connection, confirmDelays =
   const web = createDicomWeb(config, source, shared);
   const qido = createQido(web);
   const opening = createInFlight();
+  const opened = new Set<string>();
   const sending = createInFlight();
   return {
     description: web.url,
     async store(instances, { signal } = {}) {
       const study = studyOf(instances);
       if (study === undefined) return [];
+      if (opened.size >= MAX_OPENED) opened.clear();
       const outcomes = await sending.hold(
         instances.map(({ sopInstanceUID }) => sopInstanceUID),
         () =>
@@ -46,6 +51,7 @@ export function createArchive({ config, source, log, connection, confirmDelays =
             limits: config,
             limit: shared.limit,
             opening,
+            opened,
           }),
       );
       log?.debug({ study, archive: web.url, outcomes: countByKind(outcomes) }, 'sent to the archive');

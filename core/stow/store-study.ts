@@ -14,6 +14,8 @@ export interface StorePorts extends SendPorts {
   /** Of requests under way, over all studies. */
   readonly limit: Limit;
   readonly opening: InFlight;
+  /** Studies that the archive is known to hold something of. */
+  readonly opened: Set<string>;
 }
 
 type Outcomes = ReadonlyMap<OutgoingInstance, Outcome>;
@@ -23,6 +25,8 @@ interface Progress {
   /** Why the rest is not sent. */
   readonly halted: Outcome | undefined;
 }
+
+const NOTHING_DONE: Progress = { outcomes: new Map(), halted: undefined };
 
 const THERE: Outcome = { kind: 'stored', proof: 'listed', alreadyThere: true };
 
@@ -36,35 +40,36 @@ const NOT_SENT: Outcome = { kind: 'retryable', code: 'INVOCATION_TIMEOUT', messa
 
 async function storeAll(instances: readonly OutgoingInstance[], ports: StorePorts): Promise<Progress> {
   const [first] = instances;
-  if (first === undefined) return { outcomes: new Map(), halted: undefined };
-  const opened = await ports.opening.hold([first.studyInstanceUID], () => open(first.studyInstanceUID, instances, ports));
-  if (opened.halted !== undefined) return opened;
-  const rest = instances.filter((instance) => !opened.outcomes.has(instance));
-  const sent = await sendInParallel(rest, ports);
-  return { outcomes: new Map([...opened.outcomes, ...sent.outcomes]), halted: sent.halted };
+  if (first === undefined) return NOTHING_DONE;
+  const study = first.studyInstanceUID;
+  try {
+    const begun = await begin(study, instances, ports);
+    if (begun.halted !== undefined) return begun;
+    const rest = instances.filter((instance) => !begun.outcomes.has(instance));
+    const sent = await sendInParallel(rest, ports);
+    return { outcomes: new Map([...begun.outcomes, ...sent.outcomes]), halted: sent.halted };
+  } catch (thrown) {
+    return { outcomes: new Map(), halted: unasked(thrown, ports.signal) };
+  }
 }
 
-/** Until the archive holds something of the study: concurrent first objects have made duplicate patients in dcm4chee. */
-async function open(study: string, instances: readonly OutgoingInstance[], ports: StorePorts): Promise<Progress> {
-  const { qido, signal } = ports;
-  try {
-    if ((await qido?.holdsStudy(study, { signal })) === true) {
-      const listed = await qido?.find(
-        study,
-        instances.map(({ sopInstanceUID }) => sopInstanceUID),
-        { signal },
-      );
-      return {
-        outcomes: new Map(
-          instances.filter(({ sopInstanceUID }) => listed?.has(sopInstanceUID)).map((instance) => [instance, THERE]),
-        ),
-        halted: undefined,
-      };
-    }
-  } catch (thrown) {
-    return { outcomes: new Map(), halted: unasked(thrown, signal) };
+/** A study that the archive holds: what it lists already. A new one: its first instance, sent alone. Throws what QIDO-RS throws. */
+async function begin(study: string, instances: readonly OutgoingInstance[], ports: StorePorts): Promise<Progress> {
+  const { opened, opening, qido, signal } = ports;
+  if (!opened.has(study)) {
+    const first = await opening.hold([study], async () => {
+      if (opened.has(study)) return NOTHING_DONE;
+      const progress =
+        (await qido?.holdsStudy(study, { signal })) === true ? undefined : await sendUntilOneIsStored(instances, ports);
+      if (progress === undefined || [...progress.outcomes.values()].some(isStored)) opened.add(study);
+      return progress ?? NOTHING_DONE;
+    });
+    if (first !== NOTHING_DONE) return first;
   }
-  return sendUntilOneIsStored(instances, ports);
+  const uids = instances.map(({ sopInstanceUID }) => sopInstanceUID);
+  const listed = await qido?.find(study, uids, { signal });
+  const there = instances.filter(({ sopInstanceUID }) => listed?.has(sopInstanceUID));
+  return { outcomes: new Map(there.map((instance) => [instance, THERE])), halted: undefined };
 }
 
 function unasked(thrown: unknown, signal: AbortSignal | undefined): Outcome {
@@ -73,6 +78,7 @@ function unasked(thrown: unknown, signal: AbortSignal | undefined): Outcome {
   return { kind: 'retryable', code, message: `not sent, for the archive could not be asked first: ${message}` };
 }
 
+/** Concurrent first objects of a study have made duplicate patients in dcm4chee (contract, section 3). */
 async function sendUntilOneIsStored(instances: readonly OutgoingInstance[], ports: StorePorts): Promise<Progress> {
   const alone = instances.slice(0, MAX_IN_A_ROW);
   const outcomes = new Map<OutgoingInstance, Outcome>();

@@ -1,0 +1,59 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { multipartBody, newBoundary } from '../../../core/stow/multipart-body.ts';
+import { parseMultipart } from '../../../local-cloud/archive/multipart-parser.ts';
+
+const segmentsOf = (...segments: readonly Uint8Array[]) => ({
+  segments,
+  length: segments.reduce((sum, { length }) => sum + length, 0),
+});
+
+describe('multipartBody', () => {
+  it('is what RFC 2387 and PS3.18 8.6.1.2.1 ask for', () => {
+    const body = multipartBody([segmentsOf(Buffer.from('abc'), Buffer.from('de')), segmentsOf()], 'B');
+    expect(Buffer.concat([...body.chunks()]).toString()).toBe(
+      '--B\r\nContent-Type: application/dicom\r\n\r\nabcde\r\n' +
+        '--B\r\nContent-Type: application/dicom\r\n\r\n\r\n' +
+        '--B--\r\n',
+    );
+    expect(body.contentType).toBe('multipart/related; type="application/dicom"; boundary=B');
+  });
+
+  it('hands the segments on as they are, uncopied, each time anew', () => {
+    const segment = Uint8Array.of(1, 2, 3);
+    const body = multipartBody([segmentsOf(segment)]);
+    expect([...body.chunks()]).toContain(segment);
+    expect([...body.chunks()]).toEqual([...body.chunks()]);
+  });
+
+  it('has a long boundary of its own', () => {
+    expect(newBoundary()).toMatch(/^[0-9a-z-]{58}$/);
+    expect(newBoundary()).not.toBe(newBoundary());
+  });
+
+  it('is as long as it says, and gives its parts back', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 4 }), { maxLength: 5 }),
+        async (parts) => {
+          const boundary = newBoundary();
+          const body = multipartBody(
+            parts.map((segments) => segmentsOf(...segments)),
+            boundary,
+          );
+          const bytes = Buffer.concat([...body.chunks()]);
+          expect(bytes.length).toBe(body.length);
+          const items = await Array.fromAsync(parseMultipart(onebyone(bytes), boundary));
+          // Zero parts have no boundary that opens: the closing one is the first.
+          expect(items.map((item) => (item.kind === 'part' ? Buffer.from(item.body) : item))).toEqual(
+            parts.map((segments) => Buffer.concat(segments)),
+          );
+        },
+      ),
+    );
+  });
+});
+
+async function* onebyone(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += 7) yield bytes.subarray(at, at + 7);
+}
