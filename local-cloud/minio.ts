@@ -87,7 +87,7 @@ export async function startMinio(options: MinioOptions): Promise<Minio> {
   await mkdir(join(options.dataFolder, 'certs'), { recursive: true });
   await stopPredecessor(options.dataFolder);
   for (let start = 1; ; start += 1) {
-    const port = options.port ?? (await freePort());
+    const port = await claimablePort(options.port ?? 0);
     try {
       return await startOn(port, binary, options);
     } catch (error) {
@@ -98,8 +98,6 @@ export async function startMinio(options: MinioOptions): Promise<Minio> {
 
 async function startOn(port: number, binary: string, { dataFolder, credentials, webhook }: MinioOptions): Promise<Minio> {
   const endpoint = `http://127.0.0.1:${port}`;
-  if (await answers(endpoint))
-    throw new StorestowError('PORT_IN_USE', `port ${port} is taken; choose another one`, { object: endpoint });
   const args = [
     'server',
     '--quiet',
@@ -240,9 +238,17 @@ function signal(pid: number, name: NodeJS.Signals): void {
   }
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
+/** The port, or for 0 any one, if nothing listens on it at this moment; else `PORT_IN_USE`. */
+async function claimablePort(wanted: number): Promise<number> {
+  const server = createServer().listen(wanted, '127.0.0.1');
+  try {
+    await once(server, 'listening');
+  } catch (cause) {
+    throw new StorestowError('PORT_IN_USE', `MinIO cannot listen on port ${wanted}; choose another one`, {
+      object: `127.0.0.1:${wanted}`,
+      cause,
+    });
+  }
   const { port } = server.address() as AddressInfo;
   server.close();
   await once(server, 'close');

@@ -165,11 +165,12 @@ describe('MinIO: its life', () => {
   });
 
   it.skipIf(skip)('refuses a port that another server has', async () => {
-    const minio = await startTestMinio();
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
     const folder = await temporaryFolder('second');
-    const port = Number(new URL(minio.endpoint).port);
+    const { port } = server.address() as AddressInfo;
     await expect(startMinio({ dataFolder: folder.path, credentials, port })).rejects.toMatchObject({ code: 'PORT_IN_USE' });
-    await minio.close();
+    server.close();
     await folder.remove();
   });
 
