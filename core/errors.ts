@@ -44,6 +44,8 @@ const RETRYABLE = {
   SPOOL_INVALID: false,
   FILE_CHANGED: true,
   LOCKED: true,
+  // Queue
+  QUEUE_UNAVAILABLE: true,
   // Local cloud
   PORT_IN_USE: false,
   PROCESS_FAILED: true,

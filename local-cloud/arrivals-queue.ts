@@ -140,6 +140,16 @@ export class ArrivalsQueue {
     });
   }
 
+  /** How many could be received now, counted up to `max`. */
+  ready(max: number): number {
+    return this.#guarded(() => {
+      const row = this.#database
+        .prepare(`SELECT count(*) AS ready FROM (SELECT 1 FROM arrivals WHERE ${RECEIVABLE} LIMIT $max)`)
+        .get({ $now: this.#now(), $maxReceives: this.#maxReceives, $max: max });
+      return Number(row?.['ready']);
+    });
+  }
+
   /** Oldest first; hidden from every other receiver until the time-out. */
   receive({ max, visibilityTimeout }: ReceiveOptions): readonly ArrivalMessage[] {
     const now = this.#now();

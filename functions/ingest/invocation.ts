@@ -30,7 +30,7 @@ export function deadlines(remaining: number): Deadlines {
 export function deadlineSignals({ stop, abort }: Deadlines): {
   readonly stop: AbortSignal;
   readonly abort: AbortSignal;
-  clear(): void;
+  readonly clear: () => void;
 } {
   const controllers = { stop: new AbortController(), abort: new AbortController() };
   const timers = [setTimeout(() => controllers.stop.abort(), stop), setTimeout(() => controllers.abort.abort(), abort)];

@@ -1,0 +1,124 @@
+/**
+ * Finds what events missed: objects that have no outcome although they arrived a while ago, and those that failed for a
+ * reason that passes, and queues them again. The bucket is the state; a queue that lost everything loses nothing.
+ */
+import { fromTags } from '../../core/audit/tags.ts';
+import type { AuditRecord } from '../../core/audit/record.ts';
+import { createLimit } from '../../core/concurrency.ts';
+import { asStorestowError, type ErrorCode } from '../../core/errors.ts';
+import type { Log } from '../../core/logging.ts';
+import { INCOMING_PREFIX } from '../../core/store/object-key.ts';
+import type { ObjectInfo, ObjectStore } from '../../core/store/object-store.ts';
+
+export interface SweepOptions {
+  /** Minutes after its arrival from which an object without an outcome counts as missed. */
+  readonly pendingAfter: number;
+  /** Minutes after which an object that failed because archive or bucket were out of reach is tried again. */
+  readonly failedAfter: number;
+  /** Days: older objects are not looked at. Absent: all are; each costs a request for its tags. */
+  readonly maxAge?: number;
+  readonly log: Log;
+  readonly now: () => Date;
+  /** Aborted: the sweep ends early, and says so. */
+  readonly stop?: AbortSignal;
+}
+
+export interface SweepReport {
+  /** Objects whose tags were read. */
+  readonly looked: number;
+  readonly pending: number;
+  readonly failed: number;
+  /** False where `stop` ended it. */
+  readonly complete: boolean;
+}
+
+/** Tag reads under way at once. */
+const CONCURRENCY = 32;
+/** Keys queued in one call. */
+const BATCH = 100;
+
+/** What an outage leaves behind. It says nothing of the instance, so a later try may succeed without anybody's help. */
+const PASSING: ReadonlySet<string> = new Set<ErrorCode>([
+  'ARCHIVE_UNAVAILABLE',
+  'ARCHIVE_UNAUTHORIZED',
+  'ARCHIVE_AMBIGUOUS',
+  'NOT_IN_ARCHIVE',
+  'STORE_UNAVAILABLE',
+  'STORE_FULL',
+]);
+
+const MINUTE = 60_000;
+const DAY = 24 * 60 * MINUTE;
+
+/**
+ * | the object's outcome                 | since its arrival or outcome  | is      |
+ * |--------------------------------------|-------------------------------|---------|
+ * | none                                 | `pendingAfter` minutes        | pending |
+ * | `failed`, for a reason that passes   | `failedAfter` minutes         | failed  |
+ * | any other                            |                               | settled |
+ */
+export function sweepState(
+  record: AuditRecord | undefined,
+  arrived: Date,
+  { pendingAfter, failedAfter, now }: Pick<SweepOptions, 'pendingAfter' | 'failedAfter' | 'now'>,
+): 'pending' | 'failed' | 'settled' {
+  const age = (since: number): number => now().getTime() - since;
+  if (record === undefined) return age(arrived.getTime()) >= pendingAfter * MINUTE ? 'pending' : 'settled';
+  if (record.status.kind !== 'failed' || !PASSING.has(record.status.reason)) return 'settled';
+  const at = Date.parse(record.detail?.at ?? '');
+  return age(Number.isNaN(at) ? arrived.getTime() : at) >= failedAfter * MINUTE ? 'failed' : 'settled';
+}
+
+/** Throws what the store and `enqueue` throw; what was queued by then is. */
+export async function sweep(
+  store: ObjectStore,
+  enqueue: (keys: readonly string[]) => Promise<void>,
+  options: SweepOptions,
+): Promise<SweepReport> {
+  const counts = { looked: 0, pending: 0, failed: 0 };
+  const limit = createLimit(CONCURRENCY);
+  let page: ObjectInfo[] = [];
+  const work = async (): Promise<void> => {
+    const found = await Promise.all(page.map((info) => limit(() => look(store, info, options))));
+    counts.looked += page.length;
+    page = [];
+    const keys = found.flatMap(({ key, state }) => (state === 'settled' ? [] : [key]));
+    for (const { state } of found) if (state !== 'settled') counts[state] += 1;
+    if (keys.length > 0) await enqueue(keys);
+  };
+  for await (const info of store.list({ prefix: INCOMING_PREFIX })) {
+    if (options.stop?.aborted === true) return report(counts, false, options.log);
+    if (!isLookedAt(info, options)) continue;
+    page.push(info);
+    if (page.length === BATCH) await work();
+  }
+  await work();
+  return report(counts, true, options.log);
+}
+
+/** An object that has just arrived has its event still to come, and neither kind of age. */
+function isLookedAt({ lastModified }: ObjectInfo, { pendingAfter, maxAge, now }: SweepOptions): boolean {
+  const age = now().getTime() - lastModified.getTime();
+  return age >= pendingAfter * MINUTE && (maxAge === undefined || age <= maxAge * DAY);
+}
+
+async function look(
+  store: ObjectStore,
+  { key, lastModified }: ObjectInfo,
+  options: SweepOptions,
+): Promise<{ readonly key: string; readonly state: 'pending' | 'failed' | 'settled' }> {
+  try {
+    return { key, state: sweepState(fromTags(await store.getTags(key)), lastModified, options) };
+  } catch (thrown) {
+    if (asStorestowError(thrown).code === 'OBJECT_NOT_FOUND') return { key, state: 'settled' };
+    throw thrown;
+  }
+}
+
+function report(counts: Omit<SweepReport, 'complete'>, complete: boolean, log: Log): SweepReport {
+  const result = { ...counts, complete };
+  if (!complete) log.warn(result, 'sweep ended early: no time left; a maximum age makes it shorter');
+  else if (counts.pending + counts.failed > 0) log.info(result, 'sweep queued what had no outcome');
+  else log.debug(result, 'sweep found nothing');
+  return result;
+}
