@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { multipartBody, newBoundary } from '../../../core/stow/multipart-body.ts';
-import { parseMultipart } from '../../../local-cloud/archive/multipart-parser.ts';
+import { parseMultipart, type MultipartItem } from '../../../local-cloud/archive/multipart-parser.ts';
 
 const segmentsOf = (...segments: readonly Uint8Array[]) => ({
   segments,
@@ -43,7 +43,7 @@ describe('multipartBody', () => {
           );
           const bytes = Buffer.concat([...body.chunks()]);
           expect(bytes.length).toBe(body.length);
-          const items = await Array.fromAsync(parseMultipart(onebyone(bytes), boundary));
+          const items = await collect(parseMultipart(onebyone(bytes), boundary));
           // Zero parts have no boundary that opens: the closing one is the first.
           expect(items.map((item) => (item.kind === 'part' ? Buffer.from(item.body) : item))).toEqual(
             parts.map((segments) => Buffer.concat(segments)),
@@ -56,4 +56,10 @@ describe('multipartBody', () => {
 
 async function* onebyone(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += 7) yield bytes.subarray(at, at + 7);
+}
+
+async function collect(items: AsyncIterable<MultipartItem>): Promise<MultipartItem[]> {
+  const list: MultipartItem[] = [];
+  for await (const item of items) list.push(item);
+  return list;
 }

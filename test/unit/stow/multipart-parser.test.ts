@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseMultipart } from '../../../local-cloud/archive/multipart-parser.ts';
+import { parseMultipart, type MultipartItem } from '../../../local-cloud/archive/multipart-parser.ts';
 
 async function* inChunks(bytes: Uint8Array, sizes: readonly number[]): AsyncGenerator<Uint8Array> {
   let at = 0;
@@ -13,7 +13,7 @@ async function* inChunks(bytes: Uint8Array, sizes: readonly number[]): AsyncGene
 }
 
 async function parse(text: string, sizes: readonly number[] = []): Promise<string[]> {
-  const items = await Array.fromAsync(parseMultipart(inChunks(Buffer.from(text, 'latin1'), sizes), 'B'));
+  const items = await collect(parseMultipart(inChunks(Buffer.from(text, 'latin1'), sizes), 'B'));
   return items.map((item) => (item.kind === 'part' ? Buffer.from(item.body).toString('latin1') : `broken: ${item.detail}`));
 }
 
@@ -43,7 +43,7 @@ describe('parseMultipart, as dcm4chee parses', () => {
 
   it('gives the headers, and none where there are none', async () => {
     const text = `--B\r\nContent-Type: application/dicom\r\nX: y:z\r\n\r\none\r\n--B\r\n\r\ntwo\r\n--B--`;
-    const items = await Array.fromAsync(parseMultipart(inChunks(Buffer.from(text), []), 'B'));
+    const items = await collect(parseMultipart(inChunks(Buffer.from(text), []), 'B'));
     expect(items.map((item) => (item.kind === 'part' ? Object.fromEntries(item.headers) : {}))).toEqual([
       { 'content-type': 'application/dicom', x: 'y:z' },
       {},
@@ -60,3 +60,9 @@ describe('parseMultipart, as dcm4chee parses', () => {
     );
   });
 });
+
+async function collect(items: AsyncIterable<MultipartItem>): Promise<MultipartItem[]> {
+  const list: MultipartItem[] = [];
+  for await (const item of items) list.push(item);
+  return list;
+}

@@ -201,12 +201,11 @@ describe('readFailure', () => {
 });
 
 /** Of a recorded answer: what its own JSON says, read independently of the code under test. */
-function expectedOf(text: string): Map<string, 'stored' | number> {
-  const json = text.startsWith('{')
-    ? (JSON.parse(text) as Record<string, { Value?: Record<string, { Value?: unknown[] }>[] }>)
-    : {};
-  const uidIn = (entry: Record<string, { Value?: unknown[] }>): string => String(entry['00081155']?.Value?.[0] ?? '');
-  return new Map([
+function expectedOf(text: string): ReadonlyMap<string, 'stored' | number> {
+  type Item = Readonly<Record<string, { readonly Value?: readonly (string | number)[] }>>;
+  const json = JSON.parse(text.startsWith('{') ? text : '{}') as Readonly<Record<string, { readonly Value?: readonly Item[] }>>;
+  const uidIn = (entry: Item): string => String(entry['00081155']?.Value?.[0] ?? '');
+  return new Map<string, 'stored' | number>([
     ...(json['00081199']?.Value ?? []).map((entry) => [uidIn(entry), 'stored'] as const),
     ...(json['00081198']?.Value ?? []).map((entry) => [uidIn(entry), Number(entry['00081197']?.Value?.[0])] as const),
   ]);
