@@ -134,7 +134,7 @@ function writeSequence(tag: Tag, sequence: SequenceEdit, bytes: Uint8Array, enco
   for (const item of sequence.items) writeItem(tag, item, bytes, inner, items);
   if (source === undefined) {
     sink.add(elementHeader(tag, 'SQ', checkedLength(tag, items.length), encoding));
-  } else if (source.undefinedLength || items.length === source.length) {
+  } else if (source.undefinedLength) {
     sink.view(bytes, source.offset, source.valueOffset);
   } else {
     sink.add(withLength(bytes, source.offset, source.valueOffset, checkedLength(tag, items.length), encoding));
@@ -153,7 +153,7 @@ function writeItem(tag: Tag, item: ItemEdit, bytes: Uint8Array, encoding: Encodi
   const end = start + (source?.length ?? 0);
   const inner = new SegmentSink();
   writeDataSet(content, { bytes, start, end, encoding }, inner);
-  if (source?.undefinedLength === true || source?.length === inner.length) sink.view(bytes, source.offset, source.valueOffset);
+  if (source?.undefinedLength === true) sink.view(bytes, source.offset, source.valueOffset);
   else sink.add(itemHeader(TAG.Item, checkedLength(tag, inner.length), encoding));
   sink.addAll(inner);
   if (source !== undefined) sink.view(bytes, end, source.end);

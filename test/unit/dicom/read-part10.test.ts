@@ -189,6 +189,16 @@ describe('what real senders write', () => {
     expect(part10.dataSet.elements[0]).toMatchObject({ tag: 0x00091001, length });
   });
 
+  it('"??" at the end of an item of undefined length', () => {
+    const value = concat([
+      ascii('\xfe\xff\x00\xe0\xff\xff\xff\xff'),
+      next,
+      ascii('\x11\x00\x01\x10??\x02\x00ab\xfe\xff\x0d\xe0\0\0\0\0'),
+    ]);
+    const { dataSet } = readPart10(buildDicom({ elements: [{ tag: 0x00400275, vr: 'SQ', undefinedLength: true, value }] }));
+    expect(dataSet.elements[0]?.items?.[0]?.dataSet.elements).toHaveLength(2);
+  });
+
   it('items in Implicit VR within an Explicit VR sequence', () => {
     const item = elementBytes({ tag: 0x00080100, vr: 'SH', value: 'CODE' }, IMPLICIT);
     const sequence = concat([
