@@ -57,8 +57,6 @@ export interface ReleaseOptions {
   readonly error: ErrorCode;
   /** Milliseconds until the next try; by default longer with each one. */
   readonly delay?: number;
-  /** False: the try does not count (it was given back, not failed). Default true. */
-  readonly counted?: boolean;
 }
 
 export interface QueueDepth {
@@ -194,17 +192,11 @@ export class ArrivalsQueue {
   }
 
   /** The message failed: it comes back, or after the last try is dead. `gone`: the receipt is void. */
-  release(receipt: string, { error, delay, counted = true }: ReleaseOptions): 'released' | 'dead' | 'gone' {
+  release(receipt: string, { error, delay }: ReleaseOptions): 'released' | 'dead' | 'gone' {
     return this.#transaction(() => {
       const row = this.#database.prepare('SELECT receives FROM arrivals WHERE receipt = ? AND dead = 0').get(receipt);
       if (row === undefined) return 'gone';
       const receives = Number(row['receives']);
-      if (!counted) {
-        this.#database
-          .prepare('UPDATE arrivals SET receipt = NULL, receives = receives - 1, visible_at = ? WHERE receipt = ?')
-          .run(this.#now() + (delay ?? 0), receipt);
-        return 'released';
-      }
       if (receives >= this.#maxReceives) {
         this.#database.prepare('UPDATE arrivals SET receipt = NULL, dead = 1, error = ? WHERE receipt = ?').run(error, receipt);
         return 'dead';
@@ -214,6 +206,14 @@ export class ArrivalsQueue {
         .prepare('UPDATE arrivals SET receipt = NULL, visible_at = ?, error = ? WHERE receipt = ?')
         .run(this.#now() + pause, error, receipt);
       return 'released';
+    });
+  }
+
+  /** The message was not begun: it may be received again at once, and this time does not count. False where the receipt is void. */
+  giveBack(receipt: string): boolean {
+    return this.#transaction(() => {
+      const back = 'UPDATE arrivals SET receipt = NULL, receives = receives - 1, visible_at = ? WHERE receipt = ? AND dead = 0';
+      return this.#database.prepare(back).run(this.#now(), receipt).changes === 1;
     });
   }
 

@@ -1,0 +1,31 @@
+/**
+ * A handler that does what the keys say: `…crash…` kills its process, `…hang…` never answers, `…fail…` is a partial failure,
+ * `…late…` was not begun, `…throw…` throws, `…nonsense…` answers out of form; anything else succeeds. Notes each batch in the file
+ * `STORESTOW_TEST_NOTES`.
+ */
+import { appendFileSync } from 'node:fs';
+import { StorestowError } from '../../../core/errors.ts';
+import { readObjectEvent } from '../../../core/store/object-event.ts';
+
+interface Context {
+  readonly report?: (result: unknown) => void;
+}
+
+export async function handler(event: unknown, context: Context): Promise<unknown> {
+  const { messages } = readObjectEvent(event);
+  const keys = messages.flatMap((message) => message.keys);
+  const has = (what: string): boolean => keys.some((key) => key.includes(what));
+  appendFileSync(process.env['STORESTOW_TEST_NOTES'] ?? '', `${JSON.stringify({ pid: process.pid, keys })}\n`);
+  if (has('crash')) process.kill(process.pid, 'SIGKILL');
+  if (has('hang')) await new Promise(() => setInterval(() => undefined, 1_000));
+  if (has('throw')) throw new StorestowError('CONFIG_INVALID', 'as the test wants it');
+  if (has('nonsense')) return { batchItemFailures: [{ itemIdentifier: 'nobody' }] };
+  const codeOf = (key: string): string | undefined =>
+    key.includes('fail') ? 'ARCHIVE_UNAVAILABLE' : key.includes('late') ? 'INVOCATION_TIMEOUT' : undefined;
+  for (const key of keys) {
+    const code = codeOf(key);
+    context.report?.(code === undefined ? { key, state: 'stowed' } : { key, state: 'retry', code });
+  }
+  const failed = messages.filter((message) => message.keys.some((key) => codeOf(key) !== undefined));
+  return { batchItemFailures: failed.map(({ messageId }) => ({ itemIdentifier: messageId })) };
+}
