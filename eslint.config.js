@@ -1,7 +1,19 @@
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist/**', 'node_modules/**', '.sst/**', '.cache/**', 'sst.config.ts', 'test/lambda/**', '**/*.js', '**/*.cjs'] },
+  {
+    ignores: [
+      'dist/**',
+      'dist-functions/**',
+      'node_modules/**',
+      '.sst/**',
+      '.cache/**',
+      'sst.config.ts',
+      'test/lambda/**',
+      '**/*.js',
+      '**/*.cjs',
+    ],
+  },
   ...tseslint.configs.recommendedTypeChecked,
   {
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
@@ -18,5 +30,5 @@ export default tseslint.config(
     },
   },
   { files: ['cli/**'], rules: { 'no-console': 'off', 'no-restricted-properties': 'off' } },
-  { files: ['bench/**', 'test/**'], rules: { 'no-console': 'off' } },
+  { files: ['bench/**', 'scripts/**', 'test/**'], rules: { 'no-console': 'off' } },
 );

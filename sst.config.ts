@@ -15,6 +15,8 @@
 /** Seconds. */
 const DAY = 86_400;
 const INGEST_TIMEOUT_MINUTES = 10;
+/** Tries until a message is given up. */
+const TRIES = 5;
 /** AWS's recommendation for a queue that starts a function: time for its retries of a throttled batch. */
 const VISIBILITY_PER_TIMEOUT = 6;
 
@@ -81,13 +83,13 @@ export default $config({
       ],
     });
 
-    // --- Arrivals. The dead letters stay for as long as SQS keeps anything; the sweep finds their objects again.
+    // --- Arrivals. The dead letters stay for as long as SQS keeps anything; the sweep queues their objects again.
     const deadLetters = new sst.aws.Queue('DeadLetters', {
       transform: { queue: { messageRetentionSeconds: 14 * DAY, sqsManagedSseEnabled: true } },
     });
     const arrivals = new sst.aws.Queue('Arrivals', {
       visibilityTimeout: `${INGEST_TIMEOUT_MINUTES * VISIBILITY_PER_TIMEOUT} minutes`,
-      dlq: { queue: deadLetters.arn, retry: 5 },
+      dlq: { queue: deadLetters.arn, retry: TRIES },
       transform: { queue: { messageRetentionSeconds: 14 * DAY, sqsManagedSseEnabled: true, receiveWaitTimeSeconds: 20 } },
     });
     new aws.sqs.RedriveAllowPolicy('DeadLettersAllow', {
@@ -182,7 +184,7 @@ export default $config({
         description: 'Coerces, encodes and stores arrivals in the archive',
         memory: '3008 MB',
         timeout: `${INGEST_TIMEOUT_MINUTES} minutes`,
-        environment: { ...secrets, STORESTOW_CONFIG: functionConfig },
+        environment: { ...secrets, STORESTOW_CONFIG: functionConfig, STORESTOW_MAX_RECEIVES: String(TRIES) },
         permissions: [
           ingestLogs,
           { actions: ['s3:GetObject', 's3:GetObjectTagging', 's3:PutObjectTagging'], resources: [incoming] },

@@ -1,10 +1,29 @@
 import { defineConfig } from 'vitest/config';
 
+const MINUTE = 60_000;
+
+/** Pure tests use all processors; tests that start programs run one file at a time after them. */
+const parallel = (name: string) => ({
+  extends: true as const,
+  test: { name, include: [`test/${name}/**/*.test.ts`], sequence: { groupOrder: 0 } },
+});
+const serial = (name: string, groupOrder: number) => ({
+  extends: true as const,
+  test: {
+    name,
+    include: [`test/${name}/**/*.test.ts`],
+    maxWorkers: 1,
+    sequence: { groupOrder },
+    testTimeout: 5 * MINUTE,
+    hookTimeout: 5 * MINUTE,
+  },
+});
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
     pool: 'forks',
-    testTimeout: 30_000,
-    hookTimeout: 120_000,
+    testTimeout: MINUTE / 2,
+    hookTimeout: 2 * MINUTE,
+    projects: [parallel('unit'), parallel('contract'), serial('infra', 1), serial('e2e', 2), serial('faults', 3)],
   },
 });

@@ -153,6 +153,9 @@ describe.skipIf(requirePeer('SST on Linux x64', platformSupported))('sst.config.
     const redrive = JSON.parse(String(redrivePolicy)) as { deadLetterTargetArn: string; maxReceiveCount: number };
     expect(redrive.deadLetterTargetArn.endsWith(`:${deadLetters}`)).toBe(true);
     expect(redrive.maxReceiveCount).toBeGreaterThanOrEqual(5);
+    expect(inputsOf('ArrivalsSubscriberFunctionFunction')['environment']).toMatchObject({
+      variables: { STORESTOW_MAX_RECEIVES: String(redrive.maxReceiveCount) },
+    });
     expect(inputsOf('DeadLettersQueue')['messageRetentionSeconds']).toBe(14 * 86_400);
     const timeout = Number(inputsOf('ArrivalsSubscriberFunctionFunction')['timeout']);
     expect(Number(visibilityTimeoutSeconds)).toBeGreaterThanOrEqual(6 * timeout);

@@ -130,7 +130,7 @@ Object.assign(globals, {
   $cli: { command: 'deploy', rpc: '', paths: { home: work, root: ROOT, work, platform: PLATFORM }, state: { version: {} } },
   $dev: false,
   $app: { name: 'storestow', stage, removal: 'retain', protect: false, providers: {} },
-  aws: platformRequire('@pulumi/aws'),
+  aws: platformRequire('@pulumi/aws') as unknown,
 });
 Object.assign(globals, await platformModule('src/shim/run.js'));
 globals['sst'] = await platformModule('src/components/index.ts');
