@@ -20,7 +20,10 @@ export function parseBucketAddress(text: string, defaultFolder: string): BucketA
   const url = URL.parse(text);
   if (url?.protocol === 's3:') return bucket({ kind: 's3', bucket: url.host });
   if (url === null || !/^https?:$/.test(url.protocol) || !/^\/[^/]+\/?$/.test(url.pathname)) {
-    throw new StorestowError('USAGE', 'no such bucket; write folder, folder:PATH, minio, s3://NAME or http(s)://[KEY:SECRET@]HOST/NAME');
+    throw new StorestowError(
+      'USAGE',
+      'no such bucket; write folder, folder:PATH, minio, s3://NAME or http(s)://[KEY:SECRET@]HOST/NAME',
+    );
   }
   return bucket({
     kind: 's3',

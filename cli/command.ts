@@ -10,7 +10,8 @@ export function examples(...list: readonly (readonly [line: string, what: string
   return `\nExamples:\n${lines.join('\n')}\n`;
 }
 
-export const EXIT_CODES_HELP = '\nExit codes: 0 all done · 1 some failed (listed) · 2 usage or configuration · 75 temporary, try again\n';
+export const EXIT_CODES_HELP =
+  '\nExit codes: 0 all done · 1 some failed (listed) · 2 usage or configuration · 75 temporary, try again\n';
 
 export function wholeNumber(unit: string, least = 0): (text: string) => number {
   return (text) => {

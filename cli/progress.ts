@@ -24,7 +24,12 @@ export function createProgress(options: ProgressOptions): Progress {
 
 function bar({ unit, label, total, stream }: ProgressOptions): Progress {
   const single = new SingleBar(
-    { format: `${label} [{bar}] {value}/{total} ${unit}, {eta_formatted} left`, stream, clearOnComplete: false, hideCursor: true },
+    {
+      format: `${label} [{bar}] {value}/{total} ${unit}, {eta_formatted} left`,
+      stream,
+      clearOnComplete: false,
+      hideCursor: true,
+    },
     Presets.shades_classic,
   );
   single.start(total, 0);

@@ -5,6 +5,7 @@ import { createFramePool } from '../../core/encode/frame-pool.ts';
 import { StorestowError } from '../../core/errors.ts';
 import type { Log } from '../../core/logging.ts';
 import { prepareInstance } from '../../core/prepare-instance.ts';
+import type { ObjectStore } from '../../core/store/object-store.ts';
 import { openStore } from '../../core/store/open-store.ts';
 import { archiveUrl } from '../../core/stow/archive-url.ts';
 import { createArchive } from '../../core/stow/dicomweb-archive.ts';
@@ -19,14 +20,13 @@ export interface OpenPorts {
   close(): Promise<void>;
 }
 
-/** Throws `CONFIG_INVALID` without a bucket or an archive, and what `openStore`, `openRuleSet` and `openConnection` throw. */
-export async function openPorts(config: Config, log: Log): Promise<OpenPorts> {
-  const { archive: archiveConfig, bucket } = config;
-  if (bucket === undefined) throw new StorestowError('CONFIG_INVALID', 'the configuration names no bucket; set bucket');
+/** `given` serves in place of the configured bucket. Throws `CONFIG_INVALID` without a bucket or an archive, and what `openStore`, `openRuleSet` and `openConnection` throw. */
+export async function openPorts(config: Config, log: Log, given?: ObjectStore): Promise<OpenPorts> {
+  const archiveConfig = config.archive;
   if (archiveConfig === undefined)
     throw new StorestowError('CONFIG_INVALID', 'the configuration names no archive; set archive.url');
   const connection = openConnection(archiveConfig);
-  const store = await openStore(bucket);
+  const store = given ?? (await openBucket(config));
   const ruleSet = await openRuleSet(config.coerce, store);
   const { threads, enabled } = config.encode;
   const framePool = createFramePool({ threads, maxBytesInFlight: config.ingest.maxBytesInFlight });
@@ -53,4 +53,9 @@ export async function openPorts(config: Config, log: Log): Promise<OpenPorts> {
       await store.close();
     },
   };
+}
+
+async function openBucket({ bucket }: Config): Promise<ObjectStore> {
+  if (bucket === undefined) throw new StorestowError('CONFIG_INVALID', 'the configuration names no bucket; set bucket');
+  return openStore(bucket);
 }

@@ -71,4 +71,6 @@ export interface IngestResult {
   readonly code?: ErrorCode;
   /** Of `stowed` and `quarantined`. */
   readonly record?: AuditRecord;
+  /** Bytes as sent, of `stowed`. */
+  readonly sentLength?: number;
 }

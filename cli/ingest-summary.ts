@@ -1,0 +1,123 @@
+/** What became of the files of one `up FOLDER…`: collected as it happens, completed from the tags, shown as a table. */
+import { fromTags } from '../core/audit/tags.ts';
+import { reasonOf } from '../core/audit/query.ts';
+import { mapConcurrently } from '../core/concurrency.ts';
+import type { ObjectStore } from '../core/store/object-store.ts';
+import type { FunctionResult } from '../local-cloud/function-runner.ts';
+import type { FileReport } from '../local-uploader/upload-report.ts';
+import { formatBytes, renderTable } from './table.ts';
+
+interface Instance {
+  readonly study: string;
+  readonly bytesBefore: number;
+  bytesAfter: number | undefined;
+  institution: string;
+  outcome: string;
+}
+
+interface Row {
+  readonly study: string;
+  readonly institution: string;
+  readonly outcome: string;
+  readonly instances: readonly Pick<Instance, 'bytesBefore' | 'bytesAfter'>[];
+}
+
+export class IngestSummary {
+  readonly #instances = new Map<string, Instance>();
+  /** Files that did not get into the bucket, by outcome. */
+  readonly #left = new Map<string, FileReport>();
+  readonly #sent = new Map<string, number>();
+
+  /** How many instances have an outcome to come, or have one. */
+  get expected(): number {
+    return this.#instances.size;
+  }
+
+  get allStowed(): boolean {
+    const failed = [...this.#left.values()].some(({ outcome }) => outcome !== 'foreign');
+    return !failed && [...this.#instances.values()].every(({ outcome }) => outcome === 'stowed');
+  }
+
+  addFile(file: FileReport): void {
+    const { key, outcome, size, studyInstanceUID, path } = file;
+    if (key === undefined || (outcome !== 'uploaded' && outcome !== 'present')) {
+      this.#left.set(path, file);
+      return;
+    }
+    this.#left.delete(path);
+    this.#instances.set(key, {
+      study: studyInstanceUID ?? '',
+      bytesBefore: size ?? 0,
+      bytesAfter: undefined,
+      institution: '',
+      outcome: 'pending',
+    });
+  }
+
+  addResult({ key, sentLength }: FunctionResult): void {
+    if (typeof sentLength === 'number') this.#sent.set(key, sentLength);
+  }
+
+  /** The tags are what counts: an instance may have had its outcome before this run. */
+  async readOutcomes(store: ObjectStore): Promise<void> {
+    await mapConcurrently([...this.#instances], 16, async ([key, instance]) => {
+      const record = fromTags(await store.getTags(key));
+      const reason = record === undefined ? undefined : reasonOf(record.status);
+      instance.outcome =
+        record === undefined ? 'pending' : [record.status.kind, ...(reason === undefined ? [] : [reason])].join('/');
+      instance.institution = record?.institution ?? '';
+      instance.bytesAfter = this.#sent.get(key);
+    });
+  }
+
+  /** A row for each study, institution and outcome, and one for each reason why files were not taken. */
+  table(): string {
+    const rows = this.#rows();
+    const lines = rows.map(({ study, institution, outcome, instances }) => [
+      study,
+      String(instances.length),
+      formatBytes(sum(instances.map(({ bytesBefore }) => bytesBefore))),
+      instances.some(({ bytesAfter }) => bytesAfter === undefined)
+        ? ''
+        : formatBytes(sum(instances.map(({ bytesAfter }) => bytesAfter ?? 0))),
+      institution,
+      outcome,
+    ]);
+    const right = { align: 'right' } as const;
+    return renderTable(
+      [
+        { title: 'study' },
+        { title: 'instances', ...right },
+        { title: 'bytes before', ...right },
+        { title: 'after', ...right },
+        { title: 'institution' },
+        { title: 'outcome' },
+      ],
+      lines,
+    );
+  }
+
+  #rows(): readonly Row[] {
+    const groups = Map.groupBy(this.#instances.values(), ({ study, institution, outcome }) =>
+      JSON.stringify([study, institution, outcome]),
+    );
+    const stored = [...groups.values()].map((instances): Row => {
+      const [first] = instances;
+      return { study: first?.study ?? '', institution: first?.institution ?? '', outcome: first?.outcome ?? '', instances };
+    });
+    const left = Map.groupBy(this.#left.values(), ({ outcome, code }) => `${outcome}${code === undefined ? '' : `/${code}`}`);
+    return [
+      ...stored,
+      ...[...left].map(([outcome, files]): Row => ({
+        study: 'not taken',
+        institution: '',
+        outcome,
+        instances: files.map(({ size }) => ({ bytesBefore: size ?? 0, bytesAfter: undefined })),
+      })),
+    ];
+  }
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}

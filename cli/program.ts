@@ -1,0 +1,58 @@
+/** The subcommands put together, and the one place where an error becomes a line for a person and an exit code. */
+import { readFile } from 'node:fs/promises';
+import { asStorestowError } from '../core/errors.ts';
+import { auditCommand } from './audit.ts';
+import { Command, CommanderError, EXIT_CODES_HELP } from './command.ts';
+import { doctorCommand } from './doctor.ts';
+import { EXIT, exitCodeOf } from './exit-code.ts';
+import { processCommand } from './process.ts';
+import { upCommand } from './up.ts';
+import { uploadCommand } from './upload.ts';
+
+async function version(): Promise<string> {
+  // From sources the package file is one folder up, from dist/ two.
+  for (const path of ['../package.json', '../../package.json']) {
+    try {
+      return (JSON.parse(await readFile(new URL(path, import.meta.url), 'utf8')) as { version: string }).version;
+    } catch {
+      continue;
+    }
+  }
+  return 'unknown';
+}
+
+/** Each subcommand's action says with what code to end. */
+export type Finish = (code: number) => void;
+
+export async function run(args: readonly string[]): Promise<number> {
+  let exitCode: number = EXIT.done;
+  const finish: Finish = (code) => {
+    exitCode = code;
+  };
+  const program = new Command('storestow')
+    .description(
+      'Carries DICOM studies from storescp to a bucket and by STOW-RS to the archive, and can prove later that it did.',
+    )
+    .version(await version())
+    .addHelpText('after', EXIT_CODES_HELP)
+    .showHelpAfterError('(add --help for the options and examples)')
+    .commandsGroup('Run:')
+    .addCommand(upCommand(finish))
+    .addCommand(uploadCommand(finish))
+    .commandsGroup('Look:')
+    .addCommand(processCommand(finish))
+    .addCommand(auditCommand(finish))
+    .addCommand(doctorCommand(finish));
+  for (const command of [program, ...program.commands]) command.exitOverride();
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return exitCode;
+  } catch (thrown) {
+    // Commander has written its own line; help and version are no failures.
+    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT.done : EXIT.usage;
+    const error = asStorestowError(thrown);
+    process.stderr.write(`storestow: ${error.code}: ${error.message}\n`);
+    if (error.code === 'INTERNAL' && error.cause instanceof Error) process.stderr.write(`${error.cause.stack ?? ''}\n`);
+    return exitCodeOf(error);
+  }
+}

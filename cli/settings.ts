@@ -1,0 +1,61 @@
+/**
+ * Which configuration a subcommand works by:
+ *
+ * | given                            | configuration                                        |
+ * |----------------------------------|------------------------------------------------------|
+ * | `--config`                       | that file                                            |
+ * | else `STORESTOW_CONFIG`          | that file, or the JSON itself                        |
+ * | else `DATA/running.json`         | what `storestow up` runs, or ran last, in DATA       |
+ * | else                             | built-in defaults: the embedded bucket in DATA       |
+ *
+ * `--bucket` and the other options of a subcommand go over it.
+ */
+import { access } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { loadConfig } from '../core/config/load.ts';
+import type { BucketConfig, Config } from '../core/config/schema.ts';
+import { StorestowError } from '../core/errors.ts';
+import { parseBucketAddress } from './bucket-address.ts';
+
+export const DEFAULT_DATA = 'storestow-data';
+
+export interface SettingsOptions {
+  readonly config?: string | undefined;
+  /** Folder of everything that is not placed elsewhere. */
+  readonly data: string;
+  readonly bucket?: string | undefined;
+}
+
+export interface Settings {
+  readonly config: Config;
+  readonly bucket: BucketConfig;
+  /** Absolute. */
+  readonly data: string;
+}
+
+export function runningConfigPath(data: string): string {
+  return join(resolve(data), 'running.json');
+}
+
+export async function loadSettings({ config: path, data, bucket }: SettingsOptions): Promise<Settings> {
+  const config = await loadConfig({ ...(await configSource(path, data)), env: process.env });
+  const folder = resolve(data);
+  if (bucket === undefined)
+    return { config, bucket: config.bucket ?? { kind: 'folder', path: join(folder, 'bucket') }, data: folder };
+  const address = parseBucketAddress(bucket, join(folder, 'bucket'));
+  if (address.kind === 'minio') {
+    throw new StorestowError('USAGE', 'only up starts MinIO; while it runs, leave --bucket out and give its --data folder');
+  }
+  return { config, bucket: address.config, data: folder };
+}
+
+async function configSource(path: string | undefined, data: string): Promise<{ readonly path?: string }> {
+  if (path !== undefined) return { path };
+  if ((process.env['STORESTOW_CONFIG'] ?? '') !== '') return {};
+  const running = runningConfigPath(data);
+  const exists = await access(running).then(
+    () => true,
+    () => false,
+  );
+  return exists ? { path: running } : {};
+}

@@ -1,0 +1,232 @@
+/** `storestow up`: the whole of storestow on this machine. */
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { archiveSchema, configSchema, type Config } from '../core/config/schema.ts';
+import { createLog, type Log } from '../core/logging.ts';
+import { stateFolder } from '../core/spool-layout.ts';
+import { markFailed } from '../functions/ingest/object-outcome.ts';
+import { sweep } from '../functions/sweep/sweep.ts';
+import { startLocalCloud, type LocalBucket, type LocalCloud, type LocalCloudOptions } from '../local-cloud/local-cloud.ts';
+import { startStorescp, type RunningStorescp } from '../local-cloud/storescp.ts';
+import { storescuLine } from '../local-cloud/storescp-command.ts';
+import { uploadSpool } from '../local-uploader/upload-spool.ts';
+import { uploadStudy } from '../local-uploader/upload-study.ts';
+import type { FileReport } from '../local-uploader/upload-report.ts';
+import { parseBucketAddress } from './bucket-address.ts';
+import { Command, configOption, examples, logLevelOption, wholeNumber, type Subcommand } from './command.ts';
+import { EXIT } from './exit-code.ts';
+import { IngestSummary } from './ingest-summary.ts';
+import type { Finish } from './program.ts';
+import { createProgress } from './progress.ts';
+import { DEFAULT_DATA } from './settings.ts';
+import { loadConfig } from '../core/config/load.ts';
+import { StudyLines } from './study-lines.ts';
+
+interface Options {
+  readonly data: string;
+  readonly config?: string | undefined;
+  readonly bucket?: string | undefined;
+  readonly archive?: string | undefined;
+  readonly institutions?: string | undefined;
+  readonly rules?: string | undefined;
+  readonly site?: string | undefined;
+  readonly callingAet?: string | undefined;
+  readonly port: number;
+  readonly aet: string;
+  readonly receiver: boolean;
+  readonly logLevel: string;
+}
+
+/** Milliseconds between two looks at the whole spool: what an exec missed is found then. */
+const SPOOL_SWEEP = 30_000;
+
+export function upCommand(finish: Finish): Subcommand {
+  return new Command('up')
+    .description('Bucket, functions and storescp on this machine; with folders: ingest them, print what became of them, exit')
+    .argument('[folder...]', 'folders of DICOM files to ingest; they stay as they are')
+    .optionsGroup('Receive:')
+    .option('--port <n>', 'TCP port of storescp', wholeNumber('ports', 1), 11112)
+    .option('--aet <title>', 'AE title of storescp', 'STORESTOW')
+    .option('--no-receiver', 'do not start storescp')
+    .option('--site <name>', 'names this receiver in keys and metadata')
+    .option('--calling-aet <title>', 'AE title of a file that names none in (0002,0016)')
+    .optionsGroup('Where to:')
+    .option('--bucket <address>', 'folder, folder:PATH, minio, s3://NAME or http(s)://[KEY:SECRET@]HOST/NAME (default: folder)')
+    .option('--archive <url>', 'STOW-RS address; %@ becomes the calling AE title (default: the embedded archive)')
+    .option('--data <folder>', 'where spool, bucket and archive lie', DEFAULT_DATA)
+    .optionsGroup('Configuration:')
+    .addOption(configOption())
+    .option('--institutions <plist>', 'institution mapping, an XML property list (default: InstitutionName stays as received)')
+    .option('--rules <file>', 'site rules, JSON')
+    .addOption(logLevelOption())
+    .addHelpText(
+      'after',
+      examples(
+        ['storestow up', 'receive on port 11112, into an embedded bucket and archive'],
+        ['storestow up study/', 'ingest a folder, print what became of each instance, exit'],
+        ["storestow up --archive 'https://pacs/dcm4chee-arc/aets/%@/rs/studies' --institutions map.plist", 'into your archive'],
+        ['storestow up --bucket minio', 'with MinIO as the bucket (minio on the PATH, or MINIO_BIN)'],
+      ),
+    )
+    .action(async (folders, options) => {
+      const log = createLog({ level: options.logLevel, name: 'up' });
+      const config = await configOf(options);
+      if (folders.length > 0) finish(await ingestFolders(folders, options, config, log));
+      else await serve(options, config, log);
+    });
+}
+
+async function configOf(options: Options): Promise<Config> {
+  const config = await loadConfig({ ...(options.config === undefined ? {} : { path: options.config }), env: process.env });
+  const { archive, institutions, rules, site } = options;
+  return configSchema.parse({
+    ...config,
+    ...(site === undefined ? {} : { site }),
+    ...(archive === undefined ? {} : { archive: archiveSchema.parse({ ...config.archive, url: archive }) }),
+    coerce: {
+      ...config.coerce,
+      ...(institutions === undefined ? {} : { institutions: resolve(institutions) }),
+      ...(rules === undefined ? {} : { rules: resolve(rules) }),
+    },
+  });
+}
+
+function bucketOf({ bucket, data }: Options, config: Config): LocalBucket {
+  const embedded = join(resolve(data), 'bucket');
+  if (bucket !== undefined) return parseBucketAddress(bucket, embedded);
+  return { kind: 'bucket', config: config.bucket ?? { kind: 'folder', path: embedded } };
+}
+
+async function startCloud(
+  options: Options,
+  config: Config,
+  log: Log,
+  onResult: NonNullable<LocalCloudOptions['onResult']>,
+): Promise<LocalCloud> {
+  const now = (): Date => new Date();
+  return startLocalCloud({
+    data: resolve(options.data),
+    config,
+    bucket: bucketOf(options, config),
+    log,
+    onResult,
+    sweep: async (store, enqueue, { pendingAfter }) => {
+      await sweep(store, enqueue, { pendingAfter, failedAfter: 60, log, now });
+    },
+    onDead: async (store, key, code) => {
+      await markFailed(store, key, code, { log, now });
+    },
+  });
+}
+
+async function ingestFolders(folders: readonly string[], options: Options, config: Config, log: Log): Promise<number> {
+  const summary = new IngestSummary();
+  const progress = createProgress({ label: 'ingested', unit: 'instances', total: 0, stream: process.stderr });
+  const cloud = await startCloud(options, config, log, (result) => {
+    summary.addResult(result);
+    if (result.state !== 'retry') progress.step(summary.expected);
+  });
+  try {
+    const ports = {
+      store: cloud.store,
+      log,
+      now: () => new Date(),
+      onProgress: (file: FileReport) => summary.addFile(file),
+    };
+    for (const folder of folders) {
+      await uploadStudy(folder, ports, {
+        ...{ site: config.site, callingAET: options.callingAet ?? 'STORESTOW', callingIP: '127.0.0.1' },
+        ...{ after: 'keep', settle: 0, concurrency: config.upload.concurrency },
+        state: stateFolder(join(resolve(options.data), 'spool')),
+      });
+    }
+    await cloud.runner.drained();
+    progress.stop();
+    await summary.readOutcomes(cloud.store);
+    process.stdout.write(`${summary.table()}\n`);
+    process.stdout.write(`bucket  ${cloud.store.description}\narchive ${archiveLine(cloud, options)}\n`);
+    return summary.allStowed ? EXIT.done : EXIT.failed;
+  } finally {
+    progress.stop();
+    await cloud.close();
+  }
+}
+
+async function serve(options: Options, config: Config, log: Log): Promise<void> {
+  const ending = endingSignal();
+  const lines = new StudyLines(process.stdout);
+  const cloud = await startCloud(options, config, log, (result) => lines.add(result));
+  let receiver: RunningStorescp | undefined;
+  try {
+    const spool = join(resolve(options.data), 'spool');
+    receiver = options.receiver ? await startReceiver(spool, cloud, options, log) : undefined;
+    process.stdout.write(`bucket    ${cloud.store.description}\narchive   ${archiveLine(cloud, options)}\n`);
+    if (receiver === undefined) process.stdout.write('receiver  none (--no-receiver)\n');
+    else {
+      process.stdout.write(`receiver  ${options.aet} on port ${receiver.port}, spool ${spool}\n\nTry it:\n  `);
+      process.stdout.write(`${storescuLine({ port: receiver.port, aet: options.aet, files: ['FOLDER_OF_DICOM'] })}\n\n`);
+    }
+    process.stdout.write('running; end with Ctrl-C\n');
+    if (receiver !== undefined) await sweepSpool(spool, cloud, config, log, ending);
+    else await aborted(ending);
+  } finally {
+    lines.flush();
+    await receiver?.close();
+    await cloud.close();
+  }
+}
+
+async function startReceiver(spool: string, { configPath }: LocalCloud, options: Options, log: Log): Promise<RunningStorescp> {
+  const command = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './storestow.ts' : './storestow.js', import.meta.url));
+  return startStorescp({
+    port: options.port,
+    aet: options.aet,
+    spool,
+    execCommand: [
+      process.execPath,
+      command,
+      'upload',
+      '--all',
+      '--spool',
+      spool,
+      '--config',
+      configPath,
+      '--log-level',
+      log.level,
+    ],
+    log,
+  });
+}
+
+/** At the start, and now and then: the exec that would have announced an instance may never have come. */
+async function sweepSpool(spool: string, cloud: LocalCloud, config: Config, log: Log, ending: AbortSignal): Promise<void> {
+  const { concurrency, settle, after, moveTo } = config.upload;
+  while (!ending.aborted) {
+    try {
+      await uploadSpool(
+        spool,
+        { store: cloud.store, log, now: () => new Date() },
+        { site: config.site, concurrency, settle, after, ...(moveTo === undefined ? {} : { moveTo }) },
+      );
+    } catch (err) {
+      log.error({ err }, 'the spool was not swept; it is tried again');
+    }
+    await Promise.race([aborted(ending), new Promise((wake) => setTimeout(wake, SPOOL_SWEEP).unref())]);
+  }
+}
+
+function archiveLine({ config, embeddedArchive }: LocalCloud, { data }: Options): string {
+  return embeddedArchive ? `embedded, ${config.archive.url}, folder ${join(resolve(data), 'archive')}` : config.archive.url;
+}
+
+/** Aborted by SIGINT or SIGTERM. A second one ends the process at once, as nothing is left to handle it. */
+function endingSignal(): AbortSignal {
+  const controller = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => controller.abort());
+  return controller.signal;
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+}

@@ -1,0 +1,176 @@
+/** `storestow upload`: what storescp execs. Spool → bucket, or with `--direct` the whole way in this process. */
+import { join, resolve } from 'node:path';
+import { archiveSchema, type Config } from '../core/config/schema.ts';
+import { StorestowError } from '../core/errors.ts';
+import { createLog, type Log } from '../core/logging.ts';
+import { createMemoryStore } from '../core/store/memory-store.ts';
+import { openStore } from '../core/store/open-store.ts';
+import type { ObjectStore } from '../core/store/object-store.ts';
+import { createDirectStore } from '../functions/direct/direct-store.ts';
+import { openPorts } from '../functions/ingest/open-ports.ts';
+import { parseSeedArguments, type SeedArguments } from '../local-uploader/seed-arguments.ts';
+import { uploadExitCode, type UploadReport } from '../local-uploader/upload-report.ts';
+import { uploadSpool } from '../local-uploader/upload-spool.ts';
+import { uploadStudy, type UploadOptions } from '../local-uploader/upload-study.ts';
+import { Command, configOption, examples, logLevelOption, Option, wholeNumber, type Subcommand } from './command.ts';
+import type { Finish } from './program.ts';
+import { createProgress } from './progress.ts';
+import { DEFAULT_DATA, loadSettings, type Settings } from './settings.ts';
+
+interface Options {
+  readonly all?: boolean | undefined;
+  readonly spool?: string | undefined;
+  readonly callingIp?: string | undefined;
+  readonly callingAet?: string | undefined;
+  readonly after?: 'remove' | 'keep' | 'move' | undefined;
+  readonly moveTo?: string | undefined;
+  readonly concurrency?: number | undefined;
+  readonly direct?: boolean | undefined;
+  readonly archive?: string | undefined;
+  readonly institutions?: string | undefined;
+  readonly config?: string | undefined;
+  readonly bucket?: string | undefined;
+  readonly data: string;
+  readonly logLevel: string;
+}
+
+export function uploadCommand(finish: Finish): Subcommand {
+  return new Command('upload')
+    .description('Bring what storescp received to the bucket, verified; then remove, keep or move the files')
+    .argument(
+      '[study-folder...]',
+      "a study's folder; or, in the order of the first storestow: AET IP FOLDER STOW-URL MAPPING.plist",
+    )
+    .optionsGroup('What:')
+    .option('--all', 'everything in the spool')
+    .option('--spool <folder>', 'the spool (default: spool in the data folder)')
+    .option('--calling-ip <address>', "the sender's IP address, storescp's #r with -dhl")
+    .option('--calling-aet <title>', 'AE title of a file that names none in (0002,0016)')
+    .optionsGroup('How:')
+    .addOption(
+      new Option('--after <what>', 'what becomes of a file that the bucket holds verified').choices([
+        'remove',
+        'keep',
+        'move',
+      ] as const),
+    )
+    .option('--move-to <folder>', 'for --after move')
+    .option('--concurrency <n>', 'uploads at once (default: 16)', wholeNumber('uploads', 1))
+    .optionsGroup('Without a bucket:')
+    .option('--direct', 'coerce, encode and store in this process; a file goes when the archive has it')
+    .option('--archive <url>', 'for --direct: STOW-RS address; %@ becomes the calling AE title')
+    .option('--institutions <plist>', 'for --direct: institution mapping, an XML property list')
+    .optionsGroup('Configuration:')
+    .addOption(configOption())
+    .option('--bucket <address>', 'folder:PATH, s3://NAME or http(s)://[KEY:SECRET@]HOST/NAME')
+    .option('--data <folder>', 'folder of storestow up', DEFAULT_DATA)
+    .addOption(logLevelOption())
+    .addHelpText(
+      'after',
+      examples(
+        ['storestow upload --all --spool /var/spool/storestow', 'everything that waits in the spool'],
+        ['storestow upload /var/spool/storestow/study_1.2.3 --calling-ip 10.1.2.3', 'one study'],
+        [
+          "storestow upload --direct CT1 10.1.2.3 study_1.2.3 'https://pacs/dcm4chee-arc/aets/%@/rs/studies' map.plist",
+          'the whole way without a bucket, as the first storestow did',
+        ],
+      ),
+    )
+    .action(async (args, options) => {
+      const log = createLog({ level: options.logLevel, name: 'upload' });
+      const seed = parseSeedArguments(args);
+      const settings = await loadSettings(options);
+      const store = await openTarget(settings, options, seed, log);
+      try {
+        const reports = await upload(args, options, seed, settings, store, log);
+        write(reports);
+        finish(uploadExitCode(reports));
+      } finally {
+        await store.close();
+      }
+    });
+}
+
+async function openTarget(
+  { config, bucket }: Settings,
+  options: Options,
+  seed: SeedArguments | undefined,
+  log: Log,
+): Promise<ObjectStore> {
+  if (options.direct !== true) return openStore(bucket);
+  const { ports, close } = await openPorts(directConfig(config, options, seed), log, createMemoryStore());
+  const direct = createDirectStore(ports);
+  return {
+    ...direct,
+    close: async () => {
+      await direct.close();
+      await close();
+    },
+  };
+}
+
+function directConfig(config: Config, options: Options, seed: SeedArguments | undefined): Config {
+  const url = options.archive ?? seed?.stowUrl;
+  const institutions = options.institutions ?? seed?.institutionMapping;
+  return {
+    ...config,
+    ...(url === undefined ? {} : { archive: archiveSchema.parse({ ...config.archive, url }) }),
+    coerce: { ...config.coerce, ...(institutions === undefined ? {} : { institutions }) },
+  };
+}
+
+async function upload(
+  args: readonly string[],
+  options: Options,
+  seed: SeedArguments | undefined,
+  { config, data }: Settings,
+  store: ObjectStore,
+  log: Log,
+): Promise<readonly UploadReport[]> {
+  const progress = createProgress({ label: 'uploaded', unit: 'files', total: 0, stream: process.stderr });
+  let files = 0;
+  const onProgress = (): void => progress.step(++files);
+  const ports = { store, log, now: () => new Date(), onProgress };
+  const uploadOptions = uploadOptionsOf(options, seed, config);
+  try {
+    if (options.all === true) return await uploadSpool(resolve(options.spool ?? join(data, 'spool')), ports, uploadOptions);
+    const folders = seed === undefined ? args : [seed.studyFolder];
+    if (folders.length === 0) throw new StorestowError('USAGE', "give a study's folder, or --all");
+    const reports: UploadReport[] = [];
+    for (const folder of folders) reports.push(await uploadStudy(folder, ports, uploadOptions));
+    return reports;
+  } finally {
+    progress.stop();
+  }
+}
+
+function uploadOptionsOf(options: Options, seed: SeedArguments | undefined, { site, upload }: Config): UploadOptions {
+  const callingIP = seed?.callingIP ?? options.callingIp;
+  const callingAET = seed?.callingAET ?? options.callingAet;
+  const moveTo = options.moveTo ?? upload.moveTo;
+  return {
+    site,
+    after: options.after ?? upload.after,
+    concurrency: options.concurrency ?? upload.concurrency,
+    settle: upload.settle,
+    ...(callingIP === undefined ? {} : { callingIP }),
+    ...(callingAET === undefined ? {} : { callingAET }),
+    ...(moveTo === undefined ? {} : { moveTo: resolve(moveTo) }),
+  };
+}
+
+/** What a person must look at, a line each; the rest as counts. */
+function write(reports: readonly UploadReport[]): void {
+  const files = reports.flatMap((report) => report.files);
+  for (const { path, outcome, code } of files) {
+    if (outcome !== 'uploaded' && outcome !== 'present')
+      process.stderr.write(`${outcome} ${path}${code === undefined ? '' : `: ${code}`}\n`);
+  }
+  const count = (outcome: string): number => files.filter((file) => file.outcome === outcome).length;
+  const others = reports.filter(({ leftToOther }) => leftToOther).length;
+  process.stdout.write(
+    `${count('uploaded')} uploaded, ${count('present')} there already, ${count('waiting')} still being written, ` +
+      `${count('foreign')} foreign, ${count('damaged') + count('failed')} failed` +
+      `${others === 0 ? '' : `; ${others} folders left to the uploader that is at them`}\n`,
+  );
+}
