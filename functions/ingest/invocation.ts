@@ -32,11 +32,12 @@ export function deadlineSignals({ stop, abort }: Deadlines): {
   readonly abort: AbortSignal;
   readonly clear: () => void;
 } {
-  const controllers = { stop: new AbortController(), abort: new AbortController() };
-  const timers = [setTimeout(() => controllers.stop.abort(), stop), setTimeout(() => controllers.abort.abort(), abort)];
-  return {
-    stop: controllers.stop.signal,
-    abort: controllers.abort.signal,
-    clear: () => timers.forEach((timer) => clearTimeout(timer)),
+  const timers: NodeJS.Timeout[] = [];
+  const due = (milliseconds: number): AbortSignal => {
+    if (milliseconds === 0) return AbortSignal.abort();
+    const controller = new AbortController();
+    timers.push(setTimeout(() => controller.abort(), milliseconds));
+    return controller.signal;
   };
+  return { stop: due(stop), abort: due(abort), clear: () => timers.forEach((timer) => clearTimeout(timer)) };
 }

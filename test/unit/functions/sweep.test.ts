@@ -1,0 +1,100 @@
+import { describe, expect, it } from 'vitest';
+import type { AuditRecord } from '../../../core/audit/record.ts';
+import { createLog } from '../../../core/logging.ts';
+import { createMemoryStore } from '../../../core/store/memory-store.ts';
+import type { ObjectStore, Tags } from '../../../core/store/object-store.ts';
+import { sweep, sweepState, type SweepOptions, type SweepReport } from '../../../functions/sweep/sweep.ts';
+
+const ARRIVED = new Date('2026-11-24T10:00:00Z');
+const log = createLog({ level: 'silent' });
+
+function failed(reason: string, at?: string): AuditRecord {
+  return { status: { kind: 'failed', reason }, ...(at === undefined ? {} : { detail: { at } }) };
+}
+
+describe('sweepState', () => {
+  const table: [string, AuditRecord | undefined, number, 'pending' | 'failed' | 'settled'][] = [
+    ['without an outcome, just arrived', undefined, 4, 'settled'],
+    ['without an outcome, long ago', undefined, 5, 'pending'],
+    ['stowed', { status: { kind: 'stowed' } }, 9999, 'settled'],
+    ['quarantined', { status: { kind: 'quarantined', reason: 'ARCHIVE_UNAVAILABLE' } }, 9999, 'settled'],
+    ['failed by an outage, just now', failed('ARCHIVE_UNAVAILABLE', '2026-11-24T10:30:00Z'), 89, 'settled'],
+    ['failed by an outage, a while ago', failed('ARCHIVE_UNAVAILABLE', '2026-11-24T10:30:00Z'), 90, 'failed'],
+    ['failed by an outage, nobody knows when', failed('STORE_FULL'), 60, 'failed'],
+    ['failed by itself', failed('PROCESS_FAILED', '2026-11-24T10:30:00Z'), 9999, 'settled'],
+    ['failed by a defect', failed('INTERNAL'), 9999, 'settled'],
+  ];
+  it.each(table)('%s', (_name, record, minutes, state) => {
+    const now = (): Date => new Date(ARRIVED.getTime() + minutes * 60_000);
+    expect(sweepState(record, ARRIVED, { pendingAfter: 5, failedAfter: 60, now })).toBe(state);
+  });
+});
+
+describe('sweep', () => {
+  async function filled(objects: Readonly<Record<string, Tags>>): Promise<ObjectStore> {
+    const store = createMemoryStore();
+    for (const [key, tags] of Object.entries(objects)) await store.put(key, new Uint8Array(1), { tags });
+    return store;
+  }
+  async function run(store: ObjectStore, options: Partial<SweepOptions> = {}): Promise<{ keys: string[]; report: SweepReport }> {
+    const keys: string[] = [];
+    const report = await sweep(store, async (found) => void keys.push(...found), {
+      pendingAfter: 5,
+      failedAfter: 60,
+      log,
+      now: () => new Date(Date.now() + 10 * 60_000),
+      ...options,
+    });
+    return { keys, report };
+  }
+
+  it('queues what has no outcome, whatever tags the site has set', async () => {
+    const store = await filled({
+      'incoming/a': {},
+      'incoming/b': { status: 'stowed' },
+      'incoming/c': { retention: '10y' },
+      'incoming/d': { status: 'quarantined/MALFORMED' },
+      'rules/x': {},
+    });
+    const { keys, report } = await run(store);
+    expect(keys).toEqual(['incoming/a', 'incoming/c']);
+    expect(report).toEqual({ looked: 4, pending: 2, failed: 0, complete: true });
+  });
+
+  it('leaves what has just arrived to its event', async () => {
+    const { keys } = await run(await filled({ 'incoming/a': {} }), { now: () => new Date() });
+    expect(keys).toEqual([]);
+  });
+
+  it('does not look at what is older than its bound', async () => {
+    const now = (): Date => new Date(Date.now() + 3 * 24 * 60 * 60_000);
+    const store = await filled({ 'incoming/a': {} });
+    expect((await run(store, { now, maxAge: 2 })).report.looked).toBe(0);
+    expect((await run(store, { now, maxAge: 4 })).report.looked).toBe(1);
+  });
+
+  it('goes over more than a page of keys', async () => {
+    const store = await filled(Object.fromEntries(Array.from({ length: 250 }, (_, index) => [`incoming/${1000 + index}`, {}])));
+    const { keys, report } = await run(store);
+    expect(new Set(keys).size).toBe(250);
+    expect(report.pending).toBe(250);
+  });
+
+  it('passes over an object that is deleted meanwhile', async () => {
+    const store = await filled({ 'incoming/a': {}, 'incoming/b': {} });
+    const shrinking: ObjectStore = Object.assign(Object.create(store) as ObjectStore, {
+      list: (options: Parameters<ObjectStore['list']>[0]) => store.list(options),
+      async getTags(key: string) {
+        if (key === 'incoming/a') await store.delete(key);
+        return store.getTags(key);
+      },
+    });
+    expect((await run(shrinking)).keys).toEqual(['incoming/b']);
+  });
+
+  it('says that it ended early', async () => {
+    const { report, keys } = await run(await filled({ 'incoming/a': {} }), { stop: AbortSignal.abort() });
+    expect(report.complete).toBe(false);
+    expect(keys).toEqual([]);
+  });
+});
