@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import { finished, pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StorestowError } from '../../core/errors.ts';
 import { emptyAnswer, type Answer } from './answer.ts';
@@ -157,7 +157,7 @@ async function misbehave(
       return cut(response, await carryOut(), fault.bytes);
     case 'no-answer':
       await (fault.carriedOut ? carryOut() : drain(request));
-      await once(response, 'close');
+      if (!response.destroyed) await once(response, 'close');
       return;
     case 'drop':
       if (fault.carriedOut) await carryOut();
@@ -173,7 +173,7 @@ async function misbehave(
 
 async function drain(request: IncomingMessage): Promise<void> {
   request.resume();
-  if (!request.readableEnded) await once(request, 'end');
+  await finished(request).catch(() => undefined);
 }
 
 /** The announced length is the whole one's, so the client sees that bytes are missing. */

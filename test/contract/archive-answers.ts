@@ -12,6 +12,8 @@ export interface ReferenceAnswer {
   readonly url: string;
   /** Lower-case name → value. */
   readonly requestHeaders: ReadonlyMap<string, string>;
+  /** Whether `100 Continue` came first. */
+  readonly continued: boolean;
   readonly status: number;
   readonly headers: ReadonlyMap<string, string>;
   readonly body: string;
@@ -44,6 +46,7 @@ function parse(name: string, text: string): ReferenceAnswer {
     method,
     url,
     requestHeaders: headers(requestLines),
+    continued: head.includes('\nHTTP/1.1 100 Continue\n'),
     status: Number(statusLine.split(' ')[1]),
     headers: headers(headerLines),
     body: answer.slice(blank + 2).trim(),

@@ -1,0 +1,511 @@
+/** The client against the embedded archive: what it does in good times, and with every fault that an archive can have. */
+import { createServer } from 'node:http';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { ArchiveConfig } from '../../core/config/schema.ts';
+import { createArchive } from '../../core/stow/dicomweb-archive.ts';
+import { createDicomWeb, openConnection } from '../../core/stow/dicomweb.ts';
+import type { Archive, OutgoingInstance, Outcome } from '../../core/stow/outcome.ts';
+import { retrieveInstance } from '../../core/stow/wado.ts';
+import type { Fault, Faults } from '../../local-cloud/archive/faults.ts';
+import { startEmbeddedArchive, type EmbeddedArchive } from '../../local-cloud/archive/server.ts';
+import { freePort } from '../support/free-port.ts';
+import { temporaryFolder, type TemporaryFolder } from '../support/temporary-folder.ts';
+import { waitUntil } from '../support/wait-until.ts';
+import { outgoing, outgoingStudy } from './archive-instances.ts';
+
+const DEFAULTS: Omit<ArchiveConfig, 'url'> = {
+  auth: { kind: 'none' },
+  connections: 4,
+  maxInstances: 5,
+  maxBytes: 20_000_000,
+  timeout: 30,
+  confirm: true,
+};
+const STORED: Outcome = { kind: 'stored', proof: 'listed', alreadyThere: false };
+const THERE: Outcome = { kind: 'stored', proof: 'listed', alreadyThere: true };
+
+let folder: TemporaryFolder;
+let embedded: EmbeddedArchive;
+let faults: Faults;
+let studies = 0;
+const open: Archive[] = [];
+
+beforeAll(async () => {
+  folder = await temporaryFolder('archive');
+});
+beforeEach(async () => {
+  embedded = await startEmbeddedArchive({ folder: folder.path });
+  faults = embedded.faults;
+});
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((archive) => archive.close()));
+  await embedded.close();
+});
+afterAll(async () => folder.remove());
+
+function client(changes: Partial<ArchiveConfig> = {}): Archive {
+  const archive = createArchive({
+    config: { ...DEFAULTS, url: embedded.url, ...changes },
+    source: { aet: 'CT1', site: 'test' },
+    confirmDelays: [0, 5, 10],
+  });
+  open.push(archive);
+  return archive;
+}
+
+const newStudy = (): string => `1.2.826.77.${String((studies += 1))}`;
+const kinds = (outcomes: readonly Outcome[]): string[] =>
+  outcomes.map((outcome) => ('code' in outcome ? `${outcome.kind} ${outcome.code}` : outcome.kind));
+const uidsOf = (instances: readonly OutgoingInstance[]): string[] => instances.map(({ sopInstanceUID }) => sopInstanceUID);
+const arrivals = (instances: readonly OutgoingInstance[]): number[] => uidsOf(instances).map((uid) => faults.arrivals(uid));
+const requestSizes = (): number[] => faults.of('stow').map(({ sopInstanceUIDs }) => sopInstanceUIDs.length);
+
+/** A study that the archive holds one instance of already. */
+async function knownStudy(archive: Archive): Promise<string> {
+  const study = newStudy();
+  expect(await archive.store([outgoing(study, 999)])).toEqual([STORED]);
+  return study;
+}
+
+describe('in good times', () => {
+  it("sends a new study's first instance alone, then the rest in bounded requests at once, each instance once", async () => {
+    const instances = outgoingStudy(newStudy(), 23);
+    expect(await client().store(instances)).toEqual(instances.map(() => STORED));
+    expect(requestSizes()).toEqual([1, 5, 5, 5, 5, 2]);
+    expect(faults.of('stow')[0]?.atOnce).toBe(1);
+    expect(faults.mostAtOnce('stow')).toBeGreaterThan(1);
+    expect(faults.mostAtOnce('stow')).toBeLessThanOrEqual(4);
+    expect(arrivals(instances)).toEqual(instances.map(() => 1));
+  });
+
+  it('never has more requests under way than connections, over all calls and sources', async () => {
+    const config = { ...DEFAULTS, url: embedded.url, connections: 2, maxInstances: 1 };
+    const connection = openConnection(config);
+    const archives = ['A', 'B', 'C'].map((aet) => createArchive({ config, connection, source: { aet, site: 'test' } }));
+    const outcomes = await Promise.all(archives.map((archive) => archive.store(outgoingStudy(newStudy(), 6))));
+    expect(outcomes.flat()).toEqual(Array.from({ length: 18 }, () => STORED));
+    expect(faults.mostAtOnce('stow')).toBe(2);
+    await connection.close();
+  });
+
+  it('asks one question before a request and one after it', async () => {
+    const archive = client();
+    const instances = outgoingStudy(newStudy(), 10);
+    await archive.store(instances.slice(0, 5));
+    const asked = faults.of('qido').length;
+    await archive.store(instances.slice(5));
+    expect(faults.of('qido').length - asked).toBe(2);
+  });
+
+  it('does not send what the archive lists already', async () => {
+    const study = newStudy();
+    const archive = client();
+    await archive.store(outgoingStudy(study, 3));
+    const again = outgoingStudy(study, 5);
+    expect(await archive.store(again)).toEqual([THERE, THERE, THERE, STORED, STORED]);
+    expect(await client().store(again)).toEqual(again.map(() => THERE));
+    expect(arrivals(again)).toEqual([1, 1, 1, 1, 1]);
+  });
+
+  it('sends one instance once when two calls have it at the same time', async () => {
+    const archive = client();
+    const instances = outgoingStudy(newStudy(), 4);
+    const [first, second] = await Promise.all([archive.store(instances), archive.store(instances)]);
+    expect([first, second]).toEqual([instances.map(() => STORED), instances.map(() => THERE)]);
+    expect(arrivals(instances)).toEqual([1, 1, 1, 1]);
+  });
+
+  it('opens a study once when several calls bring it at the same time', async () => {
+    const archive = client();
+    const study = newStudy();
+    const calls = [1, 2, 3].map((call) => [outgoing(study, call * 10), outgoing(study, call * 10 + 1)]);
+    const outcomes = await Promise.all(calls.map((instances) => archive.store(instances)));
+    expect(outcomes.flat()).toEqual(Array.from({ length: 6 }, () => STORED));
+    expect(faults.of('stow')[0]?.sopInstanceUIDs).toHaveLength(1);
+    expect(faults.of('stow')[1]?.atOnce).toBeLessThanOrEqual(4);
+    expect(requestSizes().slice(1).toSorted()).toEqual([1, 2, 2]);
+  });
+
+  it('sends one larger than a request alone, whole', async () => {
+    const study = newStudy();
+    const large = outgoing(study, 2, { rows: 256, columns: 256 });
+    const instances = [outgoing(study, 1), large, outgoing(study, 3), outgoing(study, 4)];
+    const archive = client({ maxBytes: 10_000 });
+    expect(await archive.store(instances)).toEqual(instances.map(() => STORED));
+    expect(requestSizes()).toEqual([1, 1, 2]);
+    const connection = openConnection({ ...DEFAULTS, url: embedded.url });
+    const web = createDicomWeb({ ...DEFAULTS, url: embedded.url }, { aet: 'CT1', site: 'test' }, connection);
+    const retrieved = await retrieveInstance(web, large);
+    const sent = Buffer.concat(large.segments);
+    // The archive's file meta information is its own; the data set is what was sent.
+    expect(
+      Buffer.from(retrieved)
+        .subarray(-(256 * 256 * 2))
+        .equals(sent.subarray(-(256 * 256 * 2))),
+    ).toBe(true);
+    await expect(retrieveInstance(web, { ...large, sopInstanceUID: '1.2.3' })).rejects.toMatchObject({ code: 'NOT_IN_ARCHIVE' });
+    await expect(retrieveInstance(web, { ...large, sopInstanceUID: '../x' })).rejects.toMatchObject({ code: 'INVALID_UID' });
+    await connection.close();
+  });
+
+  it('takes a new archive where the old one stopped: its folder holds all', async () => {
+    const study = newStudy();
+    await client().store(outgoingStudy(study, 3));
+    await embedded.close();
+    embedded = await startEmbeddedArchive({ folder: folder.path });
+    faults = embedded.faults;
+    expect(await client().store(outgoingStudy(study, 3))).toEqual([THERE, THERE, THERE]);
+    expect(faults.of('stow')).toEqual([]);
+  });
+
+  it('stores nothing for nothing', async () => {
+    expect(await client().store([])).toEqual([]);
+  });
+
+  it.each([
+    ['two studies', [outgoing('1.2.1', 1), outgoing('1.2.2', 1)]],
+    ['one instance twice', [outgoing('1.2.1', 1), outgoing('1.2.1', 1)]],
+  ])('refuses %s in one call', async (_, instances) => {
+    await expect(client().store(instances)).rejects.toMatchObject({ code: 'INTERNAL' });
+  });
+
+  it('is believed without a confirmation only where that is configured', async () => {
+    const instances = outgoingStudy(newStudy(), 3);
+    expect(await client({ confirm: false }).store(instances)).toEqual(
+      instances.map(() => ({ kind: 'stored', proof: 'answered', alreadyThere: false })),
+    );
+    expect(faults.of('qido')).toEqual([]);
+  });
+});
+
+describe('find', () => {
+  it('lists what is there, in any number, with the digest of the stored file', async () => {
+    const archive = client({ maxInstances: 50 });
+    const instances = outgoingStudy(newStudy(), 120);
+    await archive.store(instances);
+    const study = instances[0]?.studyInstanceUID ?? '';
+    const found = await archive.find(study, [...uidsOf(instances), '1.2.3.4.5']);
+    expect([...found.keys()].toSorted()).toEqual(uidsOf(instances).toSorted());
+    expect(found.get(`${study}.1.7`)).toEqual({
+      sopInstanceUID: `${study}.1.7`,
+      seriesInstanceUID: `${study}.1`,
+      storageDigest: expect.stringMatching(/^[0-9a-f]{32}$/) as string,
+    });
+    for (const { url } of faults.of('qido')) expect(url.length).toBeLessThan(4096);
+  });
+
+  it('finds nothing in a study that is not there', async () => {
+    expect(await client().find('1.2.3.404', ['1.2.3'])).toEqual(new Map());
+  });
+
+  it('asks again where the archive is overloaded', async () => {
+    const archive = client();
+    const study = await knownStudy(archive);
+    faults.next('qido', { kind: 'answer', status: 500 }, { kind: 'answer', status: 503 }, { kind: 'drop', carriedOut: false });
+    expect([...(await archive.find(study, [`${study}.1.999`])).keys()]).toEqual([`${study}.1.999`]);
+  });
+
+  it.each([
+    [401, 'ARCHIVE_UNAUTHORIZED'],
+    [403, 'ARCHIVE_FORBIDDEN'],
+    [400, 'ARCHIVE_REFUSED'],
+    [302, 'ARCHIVE_REFUSED'],
+  ])('throws once for %i, retryable', async (status, code) => {
+    faults.next('qido', { kind: 'answer', status });
+    await expect(client().find('1.2.3', ['1.2.4'])).rejects.toMatchObject({ code, retryable: true });
+    expect(faults.of('qido')).toHaveLength(1);
+  });
+
+  it('tells a wrong address from an unknown study', async () => {
+    faults.next('qido', { kind: 'answer', status: 404 });
+    expect(await client().find('1.2.3', ['1.2.4'])).toEqual(new Map());
+    faults.next('qido', { kind: 'answer', status: 404 }, { kind: 'answer', status: 404 });
+    await expect(client().find('1.2.3', ['1.2.4'])).rejects.toMatchObject({ code: 'ARCHIVE_NOT_FOUND' });
+  });
+
+  it.each(['../../x', '', 'a', '1.2.3&limit=0', '1'.repeat(65)])('asks for no %j', async (uid) => {
+    await expect(client().find(uid, ['1.2.3'])).rejects.toMatchObject({ code: 'INVALID_UID' });
+    await expect(client().find('1.2.3', [uid])).rejects.toMatchObject({ code: 'INVALID_UID' });
+    expect(faults.of('qido')).toEqual([]);
+  });
+
+  it.each([
+    ['another instance', '[{"00080018":{"vr":"UI","Value":["9.9"]}}]'],
+    ['another study', '[{"00080018":{"vr":"UI","Value":["1.2.4"]},"0020000D":{"vr":"UI","Value":["9.9"]}}]'],
+    ['no UID', '[{"00080018":{"vr":"UI"}},{}]'],
+  ])('believes no answer about %s', async (_, body) => {
+    faults.next('qido', { kind: 'answer', status: 200, body });
+    expect(await client().find('1.2.3', ['1.2.4'])).toEqual(new Map());
+  });
+
+  it.each([
+    ['HTML', '<html>1.2.4</html>'],
+    ['a list of numbers', '[1,2]'],
+  ])('throws for %s', async (_, body) => {
+    faults.next('qido', { kind: 'answer', status: 200, body });
+    await expect(client().find('1.2.3', ['1.2.4'])).rejects.toMatchObject({ code: 'ARCHIVE_AMBIGUOUS', retryable: true });
+  });
+
+  it('asks for the whole study where the archive understands no list of UIDs', async () => {
+    const archive = client();
+    const study = newStudy();
+    await archive.store(outgoingStudy(study, 3));
+    const fresh = client();
+    faults.next('qido', { kind: 'answer', status: 400 });
+    expect((await fresh.find(study, [`${study}.1.1`, `${study}.1.3`])).size).toBe(2);
+    faults.next('qido', { kind: 'answer', status: 204 });
+    expect((await fresh.find(study, [`${study}.1.1`, `${study}.1.3`])).size).toBe(2);
+  });
+});
+
+describe('with an archive that answers 200 and does not keep', () => {
+  it('reports what it dropped as not there', async () => {
+    const instances = outgoingStudy(newStudy(), 4);
+    faults.dropSilently(instances[2]?.sopInstanceUID ?? '');
+    expect(kinds(await client().store(instances))).toEqual(['stored', 'stored', 'retryable NOT_IN_ARCHIVE', 'stored']);
+  });
+
+  it('reports an instance that it has under another study as not there', async () => {
+    const archive = client();
+    const here = outgoing(newStudy(), 1);
+    await archive.store([here]);
+    const study = newStudy();
+    const sopUID = here.sopInstanceUID;
+    const moved = { ...outgoing(study, 1, { sopUID }), sopInstanceUID: sopUID };
+    expect(kinds(await archive.store([moved]))).toEqual(['retryable NOT_IN_ARCHIVE']);
+    expect(arrivals([moved])).toEqual([2]);
+  });
+
+  it('waits a little for one that is slow to list', async () => {
+    const archive = client();
+    const study = await knownStudy(archive);
+    const instance = outgoing(study, 1);
+    // The question before sending, and the first one after.
+    faults.hideFrom(2);
+    expect(await archive.store([instance])).toEqual([STORED]);
+    expect(arrivals([instance])).toEqual([1]);
+  });
+
+  it('does not believe it where it cannot be asked', async () => {
+    const archive = client();
+    const study = await knownStudy(archive);
+    faults.next('qido', { kind: 'delay', milliseconds: 0 }, { kind: 'answer', status: 401 });
+    expect(kinds(await archive.store([outgoing(study, 1)]))).toEqual(['retryable ARCHIVE_AMBIGUOUS']);
+  });
+});
+
+describe('with an archive that refuses instances', () => {
+  it.each([
+    [0xa778, 'permanent CONFLICT'],
+    [0xc499, 'permanent ARCHIVE_REFUSED'],
+    [0xa900, 'permanent ARCHIVE_REFUSED'],
+    [0x0110, 'retryable ARCHIVE_AMBIGUOUS'],
+    [0xa700, 'retryable ARCHIVE_UNAVAILABLE'],
+    [0x0111, 'permanent CONFLICT'],
+    [0xb000, 'retryable NOT_IN_ARCHIVE'],
+  ])('%i of one instance, and the others are stored', async (reason, outcome) => {
+    const instances = outgoingStudy(newStudy(), 4);
+    faults.failWith(reason, instances[1]?.sopInstanceUID ?? '');
+    expect(kinds(await client().store(instances))).toEqual(['stored', outcome, 'stored', 'stored']);
+    expect(arrivals(instances)).toEqual([1, 1, 1, 1]);
+  });
+
+  it('opens the study with the next one where the first is refused', async () => {
+    const instances = outgoingStudy(newStudy(), 5);
+    faults.failWith(0xa900, ...uidsOf(instances.slice(0, 1)));
+    expect(kinds(await client().store(instances))).toEqual(['permanent ARCHIVE_REFUSED', 'stored', 'stored', 'stored', 'stored']);
+    expect(requestSizes()).toEqual([1, 1, 3]);
+  });
+
+  it('keeps the data of a patient out of what it says', async () => {
+    const study = newStudy();
+    const archive = client();
+    await archive.store([outgoing(study, 1)]);
+    const other = outgoing(study, 2, { extra: [{ tag: 0x00100020, vr: 'LO', value: 'SECRET-ID' }] });
+    const [outcome] = await archive.store([other]);
+    expect(outcome).toMatchObject({ kind: 'permanent', code: 'CONFLICT', reason: 0xa778 });
+    expect(JSON.stringify(outcome)).not.toMatch(/SECRET-ID|TEST-1/);
+  });
+});
+
+describe('with a request that the archive turns away', () => {
+  it.each([
+    [401, 'ARCHIVE_UNAUTHORIZED'],
+    [403, 'ARCHIVE_FORBIDDEN'],
+    [404, 'ARCHIVE_NOT_FOUND'],
+    [406, 'ARCHIVE_REFUSED'],
+    [415, 'ARCHIVE_REFUSED'],
+    [301, 'ARCHIVE_REFUSED'],
+  ])('%i quarantines nothing, and the rest is not sent', async (status, code) => {
+    const archive = client();
+    const instances = outgoingStudy(newStudy(), 30);
+    faults.next('stow', { kind: 'answer', status, headers: { Location: 'http://127.0.0.1:1/' } });
+    expect(kinds(await archive.store(instances))).toEqual(instances.map(() => `retryable ${code}`));
+    expect(faults.of('stow')).toHaveLength(1);
+    expect(kinds(await archive.store(instances))).toEqual(instances.map(() => 'stored'));
+  });
+
+  it('stops while the others are under way, too', async () => {
+    const archive = client({ connections: 1 });
+    const study = await knownStudy(archive);
+    const instances = outgoingStudy(study, 20);
+    faults.next('stow', { kind: 'delay', milliseconds: 0 }, { kind: 'answer', status: 401 });
+    expect(kinds(await archive.store(instances))).toEqual([
+      ...Array.from({ length: 5 }, () => 'stored'),
+      ...Array.from({ length: 15 }, () => 'retryable ARCHIVE_UNAUTHORIZED'),
+    ]);
+    expect(faults.of('stow')).toHaveLength(3);
+  });
+});
+
+describe('with an answer that says nothing to rely on', () => {
+  const answers: [string, Fault][] = [
+    ['no body', { kind: 'answer-after', status: 200 }],
+    ['an empty object', { kind: 'answer-after', status: 200, body: '{}' }],
+    ['a login page', { kind: 'answer-after', status: 200, headers: { 'Content-Type': 'text/html' }, body: '<html></html>' }],
+    ['a cut body', { kind: 'cut-answer', bytes: 40 }],
+    ['a 500', { kind: 'answer-after', status: 500, body: 'RESTEASY003555: MediaType value is null' }],
+    ['a 502 of a proxy', { kind: 'answer-after', status: 502 }],
+    ['a 503', { kind: 'answer-after', status: 503 }],
+    ['a 409 without a reason', { kind: 'answer-after', status: 409, body: '{"00081190":{"vr":"UR"}}' }],
+    ['a body of 8 MB', { kind: 'answer-after', status: 200, body: `{"x":"${'y'.repeat(8_000_000)}"}` }],
+    ['a dropped connection', { kind: 'drop', carriedOut: true }],
+  ];
+
+  it.each(answers)('%s: stored ones are found and not sent again', async (_, fault) => {
+    const archive = client();
+    const study = await knownStudy(archive);
+    const instances = outgoingStudy(study, 4);
+    faults.next('stow', fault);
+    expect(await archive.store(instances)).toEqual(instances.map(() => STORED));
+    expect(arrivals(instances)).toEqual([1, 1, 1, 1]);
+  });
+
+  it.each<[string, Fault, string]>([
+    ['200 without a body', { kind: 'answer', status: 200 }, 'ARCHIVE_AMBIGUOUS'],
+    ['202 without a body', { kind: 'answer', status: 202 }, 'ARCHIVE_AMBIGUOUS'],
+    ['400', { kind: 'answer', status: 400 }, 'ARCHIVE_REFUSED'],
+    ['409', { kind: 'answer', status: 409 }, 'ARCHIVE_REFUSED'],
+    ['413', { kind: 'answer', status: 413 }, 'ARCHIVE_AMBIGUOUS'],
+    ['500', { kind: 'answer', status: 500 }, 'ARCHIVE_AMBIGUOUS'],
+    ['503', { kind: 'answer', status: 503 }, 'ARCHIVE_UNAVAILABLE'],
+    ['a dropped connection', { kind: 'drop', carriedOut: false }, 'ARCHIVE_AMBIGUOUS'],
+  ])('%s and nothing stored: retryable, sent once, and sent by the next call', async (_, fault, code) => {
+    const archive = client();
+    const study = await knownStudy(archive);
+    const instances = outgoingStudy(study, 4);
+    faults.next('stow', fault);
+    expect(kinds(await archive.store(instances))).toEqual(instances.map(() => `retryable ${code}`));
+    expect(faults.of('stow')).toHaveLength(2);
+    expect(await archive.store(instances)).toEqual(instances.map(() => STORED));
+  });
+
+  it.each([true, false])('no answer in time (carried out: %s): asked, not sent again', async (carriedOut) => {
+    const archive = client({ timeout: 1 });
+    const study = await knownStudy(archive);
+    const instances = outgoingStudy(study, 2);
+    faults.next('stow', { kind: 'no-answer', carriedOut });
+    const expected = carriedOut ? 'stored' : 'retryable ARCHIVE_AMBIGUOUS';
+    expect(kinds(await archive.store(instances))).toEqual([expected, expected]);
+    expect(faults.of('stow')).toHaveLength(2);
+  });
+
+  it('gives up a study after three requests that failed one after the other', async () => {
+    const archive = client({ connections: 1, maxInstances: 1 });
+    const study = await knownStudy(archive);
+    const instances = outgoingStudy(study, 9);
+    faults.next('stow', ...Array.from({ length: 9 }, (): Fault => ({ kind: 'answer', status: 500 })));
+    expect(kinds(await archive.store(instances))).toEqual(instances.map(() => 'retryable ARCHIVE_AMBIGUOUS'));
+    expect(faults.of('stow')).toHaveLength(4);
+  });
+});
+
+describe('with no archive', () => {
+  it('is unreachable: retryable, nothing was sent', async () => {
+    const port = await freePort();
+    const archive = client({ url: `http://127.0.0.1:${String(port)}/dcm4chee-arc/aets/{aet}/rs/studies`, confirm: false });
+    expect(kinds(await archive.store(outgoingStudy(newStudy(), 3)))).toEqual([
+      'retryable ARCHIVE_UNAVAILABLE',
+      'retryable ARCHIVE_UNAVAILABLE',
+      'retryable ARCHIVE_UNAVAILABLE',
+    ]);
+  });
+
+  it('stopped in the middle of a study and started again: everything arrives, nothing twice', async () => {
+    const archive = client({ connections: 1 });
+    const study = await knownStudy(archive);
+    const instances = outgoingStudy(study, 12);
+    const { port } = embedded;
+    faults.next('stow', { kind: 'delay', milliseconds: 0 }, { kind: 'no-answer', carriedOut: true });
+    const storing = archive.store(instances);
+    await waitUntil('the second request is there', () => faults.arrivals(`${study}.1.10`) === 1, { interval: 5 });
+    await embedded.close();
+    expect(kinds(await storing)).toEqual([
+      ...Array.from({ length: 5 }, () => 'stored'),
+      ...Array.from({ length: 5 }, () => 'retryable ARCHIVE_AMBIGUOUS'),
+      ...Array.from({ length: 2 }, () => 'retryable ARCHIVE_UNAVAILABLE'),
+    ]);
+    embedded = await startEmbeddedArchive({ folder: folder.path, port, faults });
+    expect(await archive.store(instances)).toEqual([...Array.from({ length: 10 }, () => THERE), STORED, STORED]);
+    expect(arrivals(instances)).toEqual(instances.map(() => 1));
+  });
+});
+
+describe('when it is stopped', () => {
+  it('sends nothing more, and asks nothing', async () => {
+    const archive = client();
+    expect(kinds(await archive.store(outgoingStudy(newStudy(), 3), { signal: AbortSignal.abort() }))).toEqual(
+      Array.from({ length: 3 }, () => 'retryable INVOCATION_TIMEOUT'),
+    );
+    expect(faults.requests).toEqual([]);
+  });
+
+  it('ends a request that is under way', async () => {
+    const archive = client();
+    const study = await knownStudy(archive);
+    const stop = new AbortController();
+    faults.next('stow', { kind: 'no-answer', carriedOut: true });
+    const storing = archive.store(outgoingStudy(study, 8), { signal: stop.signal });
+    await waitUntil('the request is there', () => faults.arrivals(`${study}.1.5`) === 1, { interval: 5 });
+    stop.abort();
+    expect(kinds(await storing).slice(0, 5)).toEqual(Array.from({ length: 5 }, () => 'retryable INVOCATION_TIMEOUT'));
+  });
+});
+
+describe('on the wire', () => {
+  it('sends the head that dcm4chee asks for, the exact length, and the credentials', async () => {
+    const heads: (readonly [string | undefined, NodeJS.Dict<string | string[]>])[] = [];
+    const server = createServer((request, response) => {
+      heads.push([`${String(request.method)} ${String(request.url)}`, request.headers]);
+      let length = 0;
+      request.on('data', (chunk: Buffer) => (length += chunk.length));
+      request.on('end', () => {
+        expect(request.method === 'GET' || length === Number(request.headers['content-length'])).toBe(true);
+        response.writeHead(request.method === 'GET' ? 204 : 500).end();
+      });
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const archive = client({ url: `http://127.0.0.1:${String(port)}/a/%@/studies`, auth: { kind: 'bearer', token: 'T' } });
+    await archive.store([outgoing('1.2.3', 1)]);
+    const [post] = heads.filter(([line]) => line?.startsWith('POST'));
+    expect(post).toEqual([
+      'POST /a/CT1/studies',
+      expect.objectContaining({
+        accept: 'application/dicom+json',
+        authorization: 'Bearer T',
+        'content-type': expect.stringMatching(
+          /^multipart\/related; type="application\/dicom"; boundary=storestow-[0-9a-f]{48}$/,
+        ) as string,
+      }),
+    ]);
+    expect(post?.[1]).not.toHaveProperty('transfer-encoding');
+    expect(archive.description).toBe(`http://127.0.0.1:${String(port)}/a/CT1/studies`);
+    const closed = once(server, 'close');
+    server.close();
+    server.closeAllConnections();
+    await closed;
+  });
+});
