@@ -84,6 +84,11 @@ export class FunctionRunner {
     this.#work = Promise.all([...workers, ...(sweep === undefined ? [] : [this.#sweep(sweep)])]);
   }
 
+  /** Process IDs of the function's processes, as they are now. */
+  get processes(): readonly number[] {
+    return [...this.#children].flatMap(({ alive, pid }) => (alive && pid !== undefined ? [pid] : []));
+  }
+
   /** Looks at the queue at once. */
   wake(): void {
     this.#wake.abort();
