@@ -126,8 +126,9 @@ class FolderRun {
     this.#limits = limits;
   }
 
+  /** In the order of the paths. */
   reports(): FileReport[] {
-    return [...this.#handled.values()].map(({ report }) => report);
+    return [...this.#handled.values()].map(({ report }) => report).sort((a, b) => (a.path < b.path ? -1 : 1));
   }
 
   /** Until a round finds nothing new; for files that are still being written it stays as long as its patience lasts. */

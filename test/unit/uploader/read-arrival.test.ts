@@ -1,0 +1,72 @@
+import { createHash } from 'node:crypto';
+import { execFileSync } from 'node:child_process';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { readArrival } from '../../../local-uploader/read-arrival.ts';
+import { buildDicom, buildImage, imageElements, DEFLATED_LE, IMPLICIT_LE } from '../../support/build-dicom.ts';
+import { temporaryFolder, type TemporaryFolder } from '../../support/temporary-folder.ts';
+
+describe('readArrival', () => {
+  let folder: TemporaryFolder;
+  const path = (name: string): string => join(folder.path, name);
+  const file = async (bytes: Uint8Array, name = 'file'): Promise<string> => {
+    await writeFile(path(name), bytes);
+    return path(name);
+  };
+
+  beforeEach(async () => {
+    folder = await temporaryFolder('arrival');
+  });
+  afterEach(() => folder.remove());
+
+  it('says what a whole file is, and from whom', async () => {
+    const meta = [
+      { tag: 0x00020016, vr: 'AE', value: '$(touch pwned)' },
+      { tag: 0x00020018, vr: 'AE', value: 'STORESTOW' },
+    ];
+    const bytes = buildDicom({ elements: imageElements({ studyUID: '1.2', seriesUID: '1.2.3', sopUID: '1.2.3.4' }), meta });
+    expect(await readArrival(await file(bytes))).toMatchObject({
+      studyInstanceUID: '1.2',
+      seriesInstanceUID: '1.2.3',
+      sopInstanceUID: '1.2.3.4',
+      callingAET: '$(touch pwned)',
+      calledAET: 'STORESTOW',
+      size: bytes.length,
+      sha256: createHash('sha256').update(bytes).digest('hex'),
+    });
+  });
+
+  it.each([
+    ['implicit', IMPLICIT_LE],
+    ['deflated', DEFLATED_LE],
+  ])('reads %s files', async (_, transferSyntaxUID) => {
+    const bytes = buildImage({ transferSyntaxUID, studyUID: '1.2.5' });
+    const arrival = await readArrival(await file(bytes));
+    expect(arrival.studyInstanceUID).toBe('1.2.5');
+    expect(arrival).not.toHaveProperty('callingAET');
+  });
+
+  it('takes UIDs that are none as they are: the functions quarantine what they mean', async () => {
+    expect(await readArrival(await file(buildImage({ studyUID: '../$(x)' })))).toMatchObject({ studyInstanceUID: '../$(x)' });
+  });
+
+  it.each([
+    ['no DICOM', new TextEncoder().encode('report for printing'), 'NOT_PART10'],
+    ['an empty file', new Uint8Array(), 'NOT_PART10'],
+    ['a file cut in its pixels', buildImage().subarray(0, -100), 'TRUNCATED'],
+    ['no study', buildDicom({ elements: imageElements().filter(({ tag }) => tag !== 0x0020000d) }), 'MISSING_UID'],
+  ])('%s: %s', async (_, bytes, code) => {
+    await expect(readArrival(await file(bytes))).rejects.toMatchObject({ code });
+  });
+
+  it('follows no symbolic link, waits for no pipe, takes no folder', async () => {
+    await file(buildImage(), 'target');
+    await symlink(path('target'), path('link'));
+    execFileSync('mkfifo', [path('pipe')]);
+    await mkdir(path('folder'));
+    for (const name of ['link', 'pipe', 'folder'])
+      await expect(readArrival(path(name))).rejects.toMatchObject({ code: 'SPOOL_INVALID' });
+    await expect(readArrival(path('gone'))).rejects.toMatchObject({ code: 'FILE_CHANGED' });
+  });
+});
