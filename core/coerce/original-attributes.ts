@@ -5,12 +5,14 @@
  * wrote stay as they are.
  */
 import type { Change, NewElement } from '../dicom/change.ts';
-import type { DataSet, Element, Tag } from '../dicom/data-set.ts';
+import type { DataSet, Element, Encoding, Tag } from '../dicom/data-set.ts';
 import { TAG } from '../dicom/tags.ts';
 import { StorestowError } from '../errors.ts';
 import type { Edit } from './edit-plan.ts';
 import { hasValue, littleEndianValue } from './present-value.ts';
 import { creatorTagOf } from './private-block.ts';
+
+const IMPLICIT_LITTLE_ENDIAN: Encoding = { explicitVR: false, bigEndian: false };
 
 export interface Provenance {
   readonly callingAET: string;
@@ -48,16 +50,18 @@ function previousElements(dataSet: DataSet, edits: readonly Edit[]): Element[] {
   return [...tags].sort((a, b) => a - b).flatMap((tag) => dataSet.get(tag) ?? []);
 }
 
-/** A raw copy, unless the present sequence is UN of undefined length, whose items are in Implicit VR Little Endian (PS3.5 6.2.2). */
+/** A raw copy, unless the present sequence's items have another encoding than the data set: those of UN do (PS3.5 6.2.2). */
 function copierFor(dataSet: DataSet): (element: Element) => NewElement {
   const present = dataSet.get(TAG.OriginalAttributesSequence);
   if (present !== undefined && present.items === undefined && present.length > 0) {
     throw new StorestowError(
       'CHANGE_NOT_APPLICABLE',
-      'OriginalAttributesSequence has value representation UN, so no item can be added to it; set coerce.originalAttributes to false for this source',
+      'OriginalAttributesSequence holds no items that can be told apart, so none can be added; set coerce.originalAttributes to false for this source',
     );
   }
-  const sameEncoding = present?.vr !== 'UN' || !(dataSet.encoding.explicitVR || dataSet.encoding.bigEndian);
+  const { explicitVR, bigEndian } =
+    present?.items?.[0]?.dataSet.encoding ?? (present?.vr === 'UN' ? IMPLICIT_LITTLE_ENDIAN : dataSet.encoding);
+  const sameEncoding = explicitVR === dataSet.encoding.explicitVR && bigEndian === dataSet.encoding.bigEndian;
   return sameEncoding
     ? (element) => ({ tag: element.tag, raw: dataSet.bytes.subarray(element.offset, element.end) })
     : (element) => reencodable(dataSet, element);
@@ -72,7 +76,7 @@ function reencodable(dataSet: DataSet, element: Element): NewElement {
   if (fragments !== undefined || vr === 'SQ') {
     throw new StorestowError(
       'CHANGE_NOT_APPLICABLE',
-      'fragments cannot be copied to OriginalAttributesSequence in Implicit VR; set coerce.originalAttributes to false for this source',
+      'previous values with fragments cannot be recorded in the encoding of OriginalAttributesSequence; set coerce.originalAttributes to false for this source',
     );
   }
   return { tag, vr, value: littleEndianValue(dataSet, element) };
