@@ -31,10 +31,7 @@ export async function moveFile(path: string, uploaded: FileIdentity, folder: str
 async function claim(path: string, uploaded: FileIdentity): Promise<string> {
   const claimed = path.endsWith(CLAIMED) ? path : `${path}${CLAIMED}`;
   try {
-    if (claimed !== path) {
-      if (!sameFile(uploaded, identityOf(await lstat(path, { bigint: true })))) throw changed(path);
-      await rename(path, claimed);
-    }
+    if (claimed !== path) await rename(path, claimed);
     if (sameFile(uploaded, identityOf(await lstat(claimed, { bigint: true })))) return claimed;
   } catch (error) {
     if (isMissing(error)) throw changed(path, error);

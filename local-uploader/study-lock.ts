@@ -22,12 +22,20 @@ const SQLITE_BUSY = 5;
 /** Tries to lock a file that others remove at the same moment; each try fails only when another process has got on. */
 const MAX_TRIES = 1000;
 
+/** Between the steps of the holder: the lock is got, no word is left, the lock is let go. */
+export type LockStep = 'locked' | 'quiet' | 'released';
+
 /**
  * Runs `work` for `folder` until no word is left, and resolves `true`; or leaves word with the process that is at it, and resolves
  * `false`. `state` is where lock and word lie (made where absent), outside of what is uploaded. Throws what `work` throws, and
- * `SPOOL_INVALID` where the state folder cannot be written.
+ * `SPOOL_INVALID` where the state folder cannot be written. `reached` is awaited at each step: faults are put there.
  */
-export async function oneAtATime(folder: string, state: string, work: () => Promise<void>): Promise<boolean> {
+export async function oneAtATime(
+  folder: string,
+  state: string,
+  work: () => Promise<void>,
+  reached: (step: LockStep) => Promise<void> = async () => undefined,
+): Promise<boolean> {
   await prepare(state);
   const name = await lockName(folder);
   const lockPath = join(state, `${name}.lock`);
@@ -37,10 +45,13 @@ export async function oneAtATime(folder: string, state: string, work: () => Prom
     const lock = await tryLock(lockPath);
     if (lock === undefined) return false;
     try {
+      await reached('locked');
       while (await takeWord(wordPath)) await work();
+      await reached('quiet');
     } finally {
       await lock.release();
     }
+    await reached('released');
   } while (await isWordLeft(wordPath));
   return true;
 }
