@@ -32,5 +32,5 @@ export function configOption(): Option<'--config <file>', undefined, undefined, 
 export function logLevelOption(): Option<'--log-level <level>', undefined, 'warn', undefined, false, undefined> {
   return new Option('--log-level <level>', 'trace, debug, info, warn, error or silent')
     .default('warn' as const)
-    .helpGroup('Output:') as Option<'--log-level <level>', undefined, 'warn', undefined, false, undefined>;
+    .helpGroup('Output:');
 }

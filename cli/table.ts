@@ -8,7 +8,6 @@ export interface Column {
 
 /** Control characters would move the cursor of whoever reads the table; they come from the network. */
 function printable(text: string): string {
-  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
   return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, '\u{fffd}');
 }
 

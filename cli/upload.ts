@@ -98,13 +98,13 @@ async function openTarget(
   log: Log,
 ): Promise<ObjectStore> {
   if (options.direct !== true) return openStore(bucket);
-  const { ports, close } = await openPorts(directConfig(config, options, seed), log, createMemoryStore());
-  const direct = createDirectStore(ports);
+  const opened = await openPorts(directConfig(config, options, seed), log, createMemoryStore());
+  const direct = createDirectStore(opened.ports);
   return {
     ...direct,
     close: async () => {
       await direct.close();
-      await close();
+      await opened.close();
     },
   };
 }

@@ -1,5 +1,6 @@
 /** Elements of a file → DICOM JSON as dcm4chee writes it (PS3.18 F): IS, DS, SV and UV as strings, empty values without `Value`. */
 import type { DataSet, Element, Tag } from '../../core/dicom/data-set.ts';
+import { vrOf } from '../../core/dicom/dictionary.ts';
 import { valueBytes } from '../../core/dicom/element-value.ts';
 import { textValues } from '../../core/dicom/text-values.ts';
 
@@ -38,8 +39,9 @@ export function jsonElement(vr: string, values: readonly unknown[]): JsonElement
   return values.length === 0 ? { vr } : { vr, Value: values };
 }
 
-/** `undefined` where the VR has no place in an answer. */
-export function elementToJson(dataSet: DataSet, element: Element): JsonElement | undefined {
+/** `undefined` where the VR has no place in an answer. UN of an attribute that the dictionary has is read as that (PS3.5 6.2.2). */
+export function elementToJson(dataSet: DataSet, received: Element): JsonElement | undefined {
+  const element = received.vr === 'UN' ? { ...received, vr: vrOf(received.tag) ?? received.vr } : received;
   const { vr, items } = element;
   if (items !== undefined) {
     return jsonElement(
