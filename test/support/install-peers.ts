@@ -27,7 +27,10 @@ const DEBIAN_PACKAGES: readonly DebianPackage[] = [
   { name: 'libgdcm-tools', provides: 'gdcmconv' },
   { name: 'dicom3tools', provides: 'dciodvfy' },
   { name: 'python3-pydicom', provides: ['/usr/lib/python3/dist-packages/pydicom/__init__.py'] },
-  // For aws-lambda-ric, which is built from source.
+];
+
+/** For aws-lambda-ric, which is built from source. */
+const BUILD_TOOLS: readonly DebianPackage[] = [
   { name: 'autoconf', provides: 'autoreconf' },
   { name: 'automake', provides: 'automake' },
   { name: 'libtool', provides: 'libtoolize' },
@@ -71,19 +74,22 @@ export interface Peers {
 /** `say` gets a line for each thing that a person waits for. */
 export function installPeers(say: (line: string) => void, { install }: { readonly install: boolean }): Peers {
   const privileged = install && process.getuid?.() === 0 && onPath('apt-get');
-  const headers = nodeHeaders();
-  const wanted = headers === undefined ? [...DEBIAN_PACKAGES, NODE_HEADERS] : DEBIAN_PACKAGES;
+  const wanted = [...DEBIAN_PACKAGES, ...(lambdaClientThere() ? [] : buildTools())];
   const absent = wanted.filter((debianPackage) => !isThere(debianPackage)).map(({ name }) => name);
   if (absent.length > 0 && privileged) installDebianPackages(absent, say);
   const folders = GO_PROGRAMS.map(programFolder);
   for (const program of GO_PROGRAMS) if (install) installGoProgram(program, say);
   if (install && !lambdaClientThere()) installLambdaClient(say);
   const missing = [
-    ...wanted.filter((debianPackage) => !isThere(debianPackage)).map(({ name }) => name),
+    ...DEBIAN_PACKAGES.filter((debianPackage) => !isThere(debianPackage)).map(({ name }) => name),
     ...GO_PROGRAMS.filter((program) => !programThere(program)).map(({ command }) => command),
     ...(lambdaClientThere() ? [] : ['aws-lambda-ric']),
   ];
   return { path: folders.filter((folder) => existsSync(folder)), missing };
+}
+
+function buildTools(): readonly DebianPackage[] {
+  return nodeHeaders() === undefined ? [...BUILD_TOOLS, NODE_HEADERS] : BUILD_TOOLS;
 }
 
 function installDebianPackages(names: readonly string[], say: (line: string) => void): void {
@@ -102,7 +108,7 @@ function installGoProgram(program: GoProgram, say: (line: string) => void): void
 }
 
 function installLambdaClient(say: (line: string) => void): void {
-  if (['autoreconf', 'automake', 'libtoolize', 'cmake', 'g++', 'make'].some((command) => !onPath(command))) return;
+  if (!buildTools().every(isThere)) return;
   say("building aws-lambda-ric, AWS's Lambda runtime client (a minute)");
   const headers = nodeHeaders();
   const configured = Object.keys(process.env).some((name) => name.toLowerCase() === 'npm_config_nodedir');
