@@ -4,8 +4,7 @@ import { queryAudit, type AuditFilter, type AuditRow } from '../core/audit/query
 import { csvReport, reportEntry } from '../core/audit/report.ts';
 import { openStore } from '../core/store/open-store.ts';
 import { Command, configOption, examples, InvalidArgumentError, Option, type Subcommand } from './command.ts';
-import { EXIT } from './exit-code.ts';
-import type { Finish } from './program.ts';
+import { EXIT, type Finish } from './exit-code.ts';
 import { DEFAULT_DATA, loadSettings } from './settings.ts';
 import { formatBytes, renderTable } from './table.ts';
 

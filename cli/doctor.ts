@@ -9,8 +9,7 @@ import type { ObjectStore } from '../core/store/object-store.ts';
 import { createArchive } from '../core/stow/dicomweb-archive.ts';
 import { openRuleSet } from '../functions/ingest/open-rule-set.ts';
 import { Command, configOption, examples, type Subcommand } from './command.ts';
-import { EXIT } from './exit-code.ts';
-import type { Finish } from './program.ts';
+import { EXIT, type Finish } from './exit-code.ts';
 import { DEFAULT_DATA, loadSettings } from './settings.ts';
 
 /** What is there, in a few words; throws where it is not as it must be. */

@@ -4,6 +4,9 @@ import { asStorestowError } from '../core/errors.ts';
 export const EXIT = { done: 0, failed: 1, usage: 2, temporary: 75 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
+/** Each subcommand's action says with what code to end. */
+export type Finish = (code: number) => void;
+
 const USAGE_CODES: ReadonlySet<string> = new Set(['CONFIG_INVALID', 'USAGE', 'RULES_INVALID', 'MAPPING_INVALID', 'PORT_IN_USE']);
 
 /**

@@ -14,10 +14,9 @@ import { asStorestowError, StorestowError } from '../core/errors.ts';
 import { prepareInstance } from '../core/prepare-instance.ts';
 import { openRuleSet } from '../functions/ingest/open-rule-set.ts';
 import { Command, configOption, examples, type Subcommand } from './command.ts';
-import { EXIT } from './exit-code.ts';
+import { EXIT, type Finish } from './exit-code.ts';
 import { listInputFiles, type InputFile } from './input-files.ts';
 import { createProgress } from './progress.ts';
-import type { Finish } from './program.ts';
 import { loadSettings, DEFAULT_DATA } from './settings.ts';
 
 /** One line of `--report`, for each input. */

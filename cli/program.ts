@@ -4,7 +4,7 @@ import { asStorestowError } from '../core/errors.ts';
 import { auditCommand } from './audit.ts';
 import { Command, CommanderError, EXIT_CODES_HELP } from './command.ts';
 import { doctorCommand } from './doctor.ts';
-import { EXIT, exitCodeOf } from './exit-code.ts';
+import { EXIT, exitCodeOf, type Finish } from './exit-code.ts';
 import { processCommand } from './process.ts';
 import { upCommand } from './up.ts';
 import { uploadCommand } from './upload.ts';
@@ -20,9 +20,6 @@ async function version(): Promise<string> {
   }
   return 'unknown';
 }
-
-/** Each subcommand's action says with what code to end. */
-export type Finish = (code: number) => void;
 
 export async function run(args: readonly string[]): Promise<number> {
   let exitCode: number = EXIT.done;

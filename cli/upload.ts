@@ -13,7 +13,7 @@ import { uploadExitCode, type UploadReport } from '../local-uploader/upload-repo
 import { uploadSpool } from '../local-uploader/upload-spool.ts';
 import { uploadStudy, type UploadOptions } from '../local-uploader/upload-study.ts';
 import { Command, configOption, examples, logLevelOption, Option, wholeNumber, type Subcommand } from './command.ts';
-import type { Finish } from './program.ts';
+import type { Finish } from './exit-code.ts';
 import { createProgress } from './progress.ts';
 import { DEFAULT_DATA, loadSettings, type Settings } from './settings.ts';
 
