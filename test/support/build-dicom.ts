@@ -110,7 +110,7 @@ function valueBytes({ vr, value, undefinedItemLength }: BuiltElement, syntax: Sy
   const [size, write] = NUMERIC[vr] ?? [1, (view: DataView, at: number, n: number) => view.setUint8(at, n)];
   const bytes = new Uint8Array(size * value.length);
   const view = new DataView(bytes.buffer);
-  (value).forEach((n, index) => write(view, index * size, n, syntax.little));
+  value.forEach((n, index) => write(view, index * size, n, syntax.little));
   return even(bytes, 0);
 }
 
