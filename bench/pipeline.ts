@@ -30,7 +30,7 @@ async function storedSyntax(orthanc: Orthanc): Promise<string> {
 }
 
 async function untilStored(orthanc: Orthanc): Promise<void> {
-  while ((await instanceCount(orthanc)) < slices) await delay(50);
+  while ((await instanceCount(orthanc)) < slices) await delay(200);
 }
 
 async function sendStudy(folder: string, port: number): Promise<void> {

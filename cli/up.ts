@@ -1,5 +1,5 @@
 /** `storestow up`: the whole of storestow on this machine. */
-import { join, resolve } from 'node:path';
+import { extname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { archiveSchema, configSchema, type Config } from '../core/config/schema.ts';
 import { createLog, type Log } from '../core/logging.ts';
@@ -7,13 +7,14 @@ import { stateFolder } from '../core/spool-layout.ts';
 import { markFailed } from '../functions/ingest/object-outcome.ts';
 import { sweep } from '../functions/sweep/sweep.ts';
 import { startLocalCloud, type LocalBucket, type LocalCloud, type LocalCloudOptions } from '../local-cloud/local-cloud.ts';
-import { startStorescp, type RunningStorescp } from '../local-cloud/storescp.ts';
+import { keepProcess } from '../local-cloud/kept-process.ts';
+import { startStorescp } from '../local-cloud/storescp.ts';
 import { storescuLine } from '../local-cloud/storescp-command.ts';
-import { uploadSpool } from '../local-uploader/upload-spool.ts';
 import { uploadStudy } from '../local-uploader/upload-study.ts';
 import type { FileReport } from '../local-uploader/upload-report.ts';
 import { parseBucketAddress } from './bucket-address.ts';
 import { Command, configOption, examples, logLevelOption, wholeNumber, type Subcommand } from './command.ts';
+import { endingSignal } from './ending-signal.ts';
 import { EXIT, type Finish } from './exit-code.ts';
 import { IngestSummary } from './ingest-summary.ts';
 import { createProgress } from './progress.ts';
@@ -36,8 +37,10 @@ interface Options {
   readonly logLevel: string;
 }
 
-/** Milliseconds between two looks at the whole spool: what an exec missed is found then. */
-const SPOOL_SWEEP = 30_000;
+interface RunningReceiver {
+  readonly port: number;
+  close(): Promise<void>;
+}
 
 export function upCommand(finish: Finish): Subcommand {
   return new Command('up')
@@ -155,7 +158,7 @@ async function serve(options: Options, config: Config, log: Log): Promise<void> 
   const ending = endingSignal();
   const lines = new StudyLines(process.stdout);
   const cloud = await startCloud(options, config, log, (result) => lines.add(result));
-  let receiver: RunningStorescp | undefined;
+  let receiver: RunningReceiver | undefined;
   try {
     const spool = join(resolve(options.data), 'spool');
     receiver = options.receiver ? await startReceiver(spool, cloud, options, log) : undefined;
@@ -166,8 +169,7 @@ async function serve(options: Options, config: Config, log: Log): Promise<void> 
       process.stdout.write(`${storescuLine({ port: receiver.port, aet: options.aet, files: ['FOLDER_OF_DICOM'] })}\n\n`);
     }
     process.stdout.write('running; end with Ctrl-C\n');
-    if (receiver !== undefined) await sweepSpool(spool, cloud, config, log, ending);
-    else await aborted(ending);
+    await aborted(ending);
   } finally {
     lines.flush();
     await receiver?.close();
@@ -175,54 +177,26 @@ async function serve(options: Options, config: Config, log: Log): Promise<void> 
   }
 }
 
-async function startReceiver(spool: string, { configPath }: LocalCloud, options: Options, log: Log): Promise<RunningStorescp> {
-  const command = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './storestow.ts' : './storestow.js', import.meta.url));
-  return startStorescp({
-    port: options.port,
-    aet: options.aet,
-    spool,
-    execCommand: [
-      process.execPath,
-      command,
-      'upload',
-      '--all',
-      '--spool',
-      spool,
-      '--config',
-      configPath,
-      '--log-level',
-      log.level,
-    ],
+/** storescp, and the resident uploader, a process of its own: neither takes the other, or the functions, down. */
+async function startReceiver(spool: string, cloud: LocalCloud, { port, aet }: Options, log: Log): Promise<RunningReceiver> {
+  const storescp = await startStorescp({ port, aet, spool, log });
+  const uploader = keepProcess({
+    module: fileURLToPath(new URL(`./storestow${extname(fileURLToPath(import.meta.url))}`, import.meta.url)),
+    args: ['upload', '--watch', '--spool', spool, '--config', cloud.configPath, '--log-level', log.level],
+    name: 'the uploader',
     log,
   });
-}
-
-/** At the start, and now and then: the exec that would have announced an instance may never have come. */
-async function sweepSpool(spool: string, cloud: LocalCloud, config: Config, log: Log, ending: AbortSignal): Promise<void> {
-  const { concurrency, settle, after, moveTo } = config.upload;
-  while (!ending.aborted) {
-    try {
-      await uploadSpool(
-        spool,
-        { store: cloud.store, log, now: () => new Date() },
-        { site: config.site, concurrency, settle, after, ...(moveTo === undefined ? {} : { moveTo }) },
-      );
-    } catch (err) {
-      log.error({ err }, 'the spool was not swept; it is tried again');
-    }
-    await Promise.race([aborted(ending), new Promise((wake) => setTimeout(wake, SPOOL_SWEEP).unref())]);
-  }
+  return {
+    port: storescp.port,
+    close: async () => {
+      await storescp.close();
+      await uploader.close();
+    },
+  };
 }
 
 function archiveLine({ config, embeddedArchive }: LocalCloud, { data }: Options): string {
   return embeddedArchive ? `embedded, ${config.archive.url}, folder ${join(resolve(data), 'archive')}` : config.archive.url;
-}
-
-/** Aborted by SIGINT or SIGTERM. A second one ends the process at once, as nothing is left to handle it. */
-function endingSignal(): AbortSignal {
-  const controller = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => controller.abort());
-  return controller.signal;
 }
 
 async function aborted(signal: AbortSignal): Promise<void> {

@@ -11,14 +11,17 @@ import { openPorts } from '../functions/ingest/open-ports.ts';
 import { parseSeedArguments, type SeedArguments } from '../local-uploader/seed-arguments.ts';
 import { uploadExitCode, type UploadReport } from '../local-uploader/upload-report.ts';
 import { uploadSpool } from '../local-uploader/upload-spool.ts';
+import { watchSpool } from '../local-uploader/watch-spool.ts';
 import { uploadStudy, type UploadOptions } from '../local-uploader/upload-study.ts';
 import { Command, configOption, examples, logLevelOption, Option, wholeNumber, type Subcommand } from './command.ts';
 import type { Finish } from './exit-code.ts';
+import { endingSignal } from './ending-signal.ts';
 import { createProgress } from './progress.ts';
 import { DEFAULT_DATA, loadSettings, type Settings } from './settings.ts';
 
 interface Options {
   readonly all?: boolean | undefined;
+  readonly watch?: boolean | undefined;
   readonly spool?: string | undefined;
   readonly callingIp?: string | undefined;
   readonly callingAet?: string | undefined;
@@ -43,6 +46,7 @@ export function uploadCommand(finish: Finish): Subcommand {
     )
     .optionsGroup('What:')
     .option('--all', 'everything in the spool')
+    .option('--watch', 'everything in the spool, and what arrives in it, until ended')
     .option('--spool <folder>', 'the spool (default: spool in the data folder)')
     .option('--calling-ip <address>', "the sender's IP address, storescp's #r with -dhl")
     .option('--calling-aet <title>', 'AE title of a file that names none in (0002,0016)')
@@ -69,6 +73,7 @@ export function uploadCommand(finish: Finish): Subcommand {
       'after',
       examples(
         ['storestow upload --all --spool /var/spool/storestow', 'everything that waits in the spool'],
+        ['storestow upload --watch --spool /var/spool/storestow', 'the same, and what arrives, until ended'],
         ['storestow upload /var/spool/storestow/study_1.2.3 --calling-ip 10.1.2.3', 'one study'],
         [
           "storestow upload --direct CT1 10.1.2.3 study_1.2.3 'https://pacs/dcm4chee-arc/aets/%@/rs/studies' map.plist",
@@ -82,6 +87,10 @@ export function uploadCommand(finish: Finish): Subcommand {
       const settings = await loadSettings(options);
       const store = await openTarget(settings, options, seed, log);
       try {
+        if (options.watch === true) {
+          await watch(options, seed, settings, store, log);
+          return;
+        }
         const reports = await upload(args, options, seed, settings, store, log);
         write(reports);
         finish(uploadExitCode(reports));
@@ -119,6 +128,25 @@ function directConfig(config: Config, options: Options, seed: SeedArguments | un
   };
 }
 
+/** Ends on SIGTERM and SIGINT, and with the process that started it. */
+async function watch(
+  options: Options,
+  seed: SeedArguments | undefined,
+  { config, data }: Settings,
+  store: ObjectStore,
+  log: Log,
+): Promise<void> {
+  const ending = endingSignal();
+  process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
+  await watchSpool(spoolOf(options, data), { store, log, now: () => new Date() }, uploadOptionsOf(options, seed, config), {
+    signal: ending,
+  });
+}
+
+function spoolOf({ spool }: Options, data: string): string {
+  return resolve(spool ?? join(data, 'spool'));
+}
+
 async function upload(
   args: readonly string[],
   options: Options,
@@ -133,7 +161,7 @@ async function upload(
   const ports = { store, log, now: () => new Date(), onProgress };
   const uploadOptions = uploadOptionsOf(options, seed, config);
   try {
-    if (options.all === true) return await uploadSpool(resolve(options.spool ?? join(data, 'spool')), ports, uploadOptions);
+    if (options.all === true) return await uploadSpool(spoolOf(options, data), ports, uploadOptions);
     const folders = seed === undefined ? args : [seed.studyFolder];
     if (folders.length === 0) throw new StorestowError('USAGE', "give a study's folder, or --all");
     const reports: UploadReport[] = [];

@@ -65,6 +65,9 @@ const MINIO_BUCKET = 'storestow';
 const WITH_EVENTS = { every: 5 * 60_000, pendingAfter: 5 };
 const BY_LISTING = { every: 10_000, pendingAfter: 0 };
 
+/** Messages of one invocation: between two of them the processors idle. Bytes under way are bounded elsewhere. */
+const MAX_BATCH = 400;
+
 interface Closable {
   close(): Promise<void> | void;
 }
@@ -160,6 +163,7 @@ function startRunner(
     env: { STORESTOW_CONFIG: JSON.stringify(config), STORESTOW_LOG_LEVEL: log.level },
     bucket: bucket.config.kind === 's3' ? bucket.config.bucket : 'folder',
     log,
+    maxBatch: MAX_BATCH,
     ...(onResult === undefined ? {} : { onResult }),
     onDead: (key, code) => onDead(store, key, code),
     sweep: { every, run: () => sweep(store, enqueue, { pendingAfter }) },

@@ -18,11 +18,20 @@
  * `TCP_NODELAY=1` in the environment: without it each instance waited for a delayed acknowledgement. 200 CT slices over loopback took 9.2 s,
  * with it 0.6 s, whatever the sender did.
  *
- * `--accept-all` and `--promiscuous` take every storage SOP class in every transfer syntax that DCMTK knows; an association profile
- * (`--config-file`) takes 128 classes and no unknown one. The price: of several syntaxes in one presentation context it picks JPEG 2000
- * before the uncompressed ones. Senders that propose each in a context of its own, as is usual, decide themselves.
+ * Why an association profile (`receiver/storescp.cfg`) and not `--accept-all --promiscuous`: of the syntaxes that one presentation
+ * context proposes, the acceptor picks (PS3.8 9.3.3.2). Of an uncompressed CT slice, sent with DCMTK's `storescu +C`:
+ *
+ * | proposed in one context           | `--accept-all` took        | the profile takes  |
+ * |-----------------------------------|----------------------------|--------------------|
+ * | JPEG 2000 lossy, uncompressed     | lossy: `…4.91`             | Explicit VR LE     |
+ * | JPEG baseline, uncompressed       | lossy: `…4.50`             | Explicit VR LE     |
+ * | JPEG 2000 lossless, uncompressed  | `…4.90`                    | Explicit VR LE     |
+ *
+ * A modality compresses with what was picked: with loss, an image altered. The price is that of a profile: it is refused together with
+ * `--promiscuous`, so a class that it does not list is refused when the association opens, and it lists at most 128.
  */
-import { resolve } from 'node:path';
+import { extname, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { StorestowError } from '../core/errors.ts';
 import {
   RECEIVED_FOLDER,
@@ -39,11 +48,18 @@ export interface StorescpOptions {
   /** storescp's own title; it accepts calls to any. */
   readonly aet: string;
   readonly spool: string;
-  /** Program and arguments that upload the spool; run at most once a second. */
-  readonly execCommand: readonly string[];
+  /** Program and arguments that upload the spool; run at most once a second. Absent: somebody watches the spool. */
+  readonly execCommand?: readonly string[];
   /** Default `storescp`, found on the PATH. */
   readonly binary?: string;
 }
+
+/** Beside the sources in the repository, beside `dist/` in the package. */
+export const ASSOCIATION_PROFILES = fileURLToPath(
+  new URL(extname(import.meta.url) === '.ts' ? '../receiver/storescp.cfg' : '../../receiver/storescp.cfg', import.meta.url),
+);
+/** The profile of that file. */
+const PROFILE = 'Storestow';
 
 /** Of the environment that storescp runs in. */
 export const STORESCP_ENVIRONMENT = { TCP_NODELAY: '1' } as const;
@@ -75,8 +91,7 @@ export function storescpArguments(options: StorescpOptions): string[] {
     ...['--socket-timeout', String(SOCKET_TIMEOUT)],
     ...['--acse-timeout', String(ACSE_TIMEOUT)],
     '--disable-host-lookup',
-    '--accept-all',
-    '--promiscuous',
+    ...['--config-file', ASSOCIATION_PROFILES, PROFILE],
     '--bit-preserving',
     ...['--output-directory', receivingFolder(resolve(options.spool))],
     '--unique-filenames',
@@ -86,32 +101,37 @@ export function storescpArguments(options: StorescpOptions): string[] {
 }
 
 /**
- * First the instance moves, in one step, to the folder of its sender. Then the first exec of a second waits that second out and
+ * First the instance moves, in one step, to the folder of its sender, where a resident uploader finds it. Where none watches, the
+ * first exec of a second waits that second out and
  * starts the uploader once for all of them; an exec that finds the second's mark moved its instance before that start. A mark that a
  * power cut leaves behind concerns one past second only.
  */
 function execLine({ spool, execCommand }: StorescpOptions): string {
   const root = resolve(spool);
-  const command = execCommand.map(shellQuote).join(' ');
+  const command = execCommand?.map(shellQuote).join(' ');
   if (command === '') throw invalid('the command that storescp executes is empty');
   for (const [what, text] of [
     ['the path of the spool', root],
     ['the command that storescp executes', command],
   ] as const) {
-    if (PLACEHOLDER.test(text)) throw invalid(`${what} must not contain #a, #c, #f, #p or #r: storescp would replace it`);
+    if (text !== undefined && PLACEHOLDER.test(text))
+      throw invalid(`${what} must not contain #a, #c, #f, #p or #r: storescp would replace it`);
   }
   // Unquoted: 3.6.7 puts double quotes around the address itself, other versions do not, and neither value has a character that needs them.
   const from = `${RECEIVING_FOLDER}/#f`;
   const to = `${RECEIVED_FOLDER}/#r`;
-  return [
+  const move = [
     `cd ${shellQuote(root)} || exit`,
     `mv -n ${from} ${to}/ 2>/dev/null || { mkdir -p ${to} && mv -n ${from} ${to}/; }`,
+  ];
+  const wake = [
     `wake=${STATE_FOLDER}/wake.$(date +%s)`,
     'mkdir "$wake" 2>/dev/null || exit 0',
     'sleep 1',
     'rmdir "$wake"',
-    `exec ${command}`,
-  ].join('; ');
+    `exec ${command ?? ''}`,
+  ];
+  return [...move, ...(command === undefined ? [] : wake)].join('; ');
 }
 
 /** For people, and for launchd and systemd to run by `sh -c`: the same as `startStorescp` runs. Throws `CONFIG_INVALID`. */

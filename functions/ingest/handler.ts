@@ -22,6 +22,10 @@ async function open(): Promise<OpenPorts> {
   }
 }
 
+// Lambda's init phase has processors to spare, and a runner has time before the first arrival; a failure is met again, and told,
+// by the first invocation.
+if (process.env['STORESTOW_CONFIG'] !== undefined) void open().catch(() => undefined);
+
 function logOptions(): { readonly name: string; readonly level?: string } {
   const level = process.env['STORESTOW_LOG_LEVEL'];
   return { name: 'ingest', ...(level === undefined ? {} : { level }) };

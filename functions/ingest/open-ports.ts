@@ -2,6 +2,7 @@
 import { ruleSetDigest, serializeRuleSet } from '../../core/coerce/rule-set.ts';
 import type { Config } from '../../core/config/schema.ts';
 import { createFramePool } from '../../core/encode/frame-pool.ts';
+import { warmUp } from '../../core/encode/warm-up.ts';
 import { StorestowError } from '../../core/errors.ts';
 import type { Log } from '../../core/logging.ts';
 import { prepareInstance } from '../../core/prepare-instance.ts';
@@ -30,6 +31,8 @@ export async function openPorts(config: Config, log: Log, given?: ObjectStore): 
   const ruleSet = await openRuleSet(config.coerce, store);
   const { threads, enabled } = config.encode;
   const framePool = createFramePool({ threads, maxBytesInFlight: config.ingest.maxBytesInFlight });
+  // Not waited for: whatever keeps the threads from it will be met by the first frame, and said there.
+  if (enabled) void warmUp(framePool).catch(() => undefined);
   const archives = new Map<string, Archive>();
   return {
     ports: {

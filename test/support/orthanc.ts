@@ -88,7 +88,11 @@ function configuration(options: OrthancOptions, folder: string, ports: Orthanc['
     DicomModalities: Object.fromEntries(
       Object.entries(options.modalities ?? {}).map(([name, { aet, host, port }]) => [name, [aet, host, port]]),
     ),
-    DicomWeb: { Enable: true, Root: '/dicom-web/', Servers: options.dicomWebServers ?? {} },
+    DicomWeb: {
+      Enable: true,
+      Root: '/dicom-web/',
+      Servers: Object.fromEntries(Object.entries(options.dicomWebServers ?? {}).map(([name, url]) => [name, [url]])),
+    },
     ...options.settings,
   };
 }

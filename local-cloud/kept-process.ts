@@ -1,0 +1,68 @@
+/** A Node module run as a process of its own, kept running: started again when it ends, ended with its starter. */
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Log } from '../core/logging.ts';
+import { relayLine } from './relay-line.ts';
+import { restartDelay } from './storescp.ts';
+
+export interface KeptProcessOptions {
+  /** Absolute path of the module. It is to end when its IPC channel closes, and on SIGTERM. */
+  readonly module: string;
+  readonly args: readonly string[];
+  /** What it is, for the log. */
+  readonly name: string;
+  readonly log: Log;
+}
+
+export interface KeptProcess {
+  /** Of the process that runs now, if one does. */
+  readonly pid: number | undefined;
+  close(): Promise<void>;
+}
+
+/** Milliseconds that a run must last to count as healthy, and that it gets to end. */
+const HEALTHY_AFTER = 60_000;
+const END_TIMEOUT = 10_000;
+
+export function keepProcess({ module, args, name, log }: KeptProcessOptions): KeptProcess {
+  const ending = new AbortController();
+  let child: ChildProcess | undefined;
+
+  async function keep(): Promise<void> {
+    for (let failures = 0; !ending.signal.aborted;) {
+      const startedAt = Date.now();
+      child = start(module, args, log);
+      const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
+      if (ending.signal.aborted) return;
+      failures = Date.now() - startedAt >= HEALTHY_AFTER ? 1 : failures + 1;
+      const restartIn = restartDelay(failures);
+      log.error({ code, signal, restartIn }, `${name} ended; it is started again`);
+      await delay(restartIn, undefined, { signal: ending.signal }).catch(() => undefined);
+    }
+  }
+
+  const kept = keep();
+  return {
+    get pid() {
+      return child?.pid;
+    },
+    async close() {
+      ending.abort();
+      child?.kill('SIGTERM');
+      const timer = setTimeout(() => child?.kill('SIGKILL'), END_TIMEOUT);
+      await kept;
+      clearTimeout(timer);
+    },
+  };
+}
+
+function start(module: string, args: readonly string[], log: Log): ChildProcess {
+  const child = fork(module, args, { execArgv: [], stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+  for (const stream of [child.stdout, child.stderr]) {
+    if (stream !== null) createInterface({ input: stream }).on('line', (line) => relayLine(log, line));
+  }
+  child.on('error', (err) => log.error({ err }, 'a process cannot be started'));
+  return child;
+}

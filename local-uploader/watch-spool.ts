@@ -1,0 +1,101 @@
+/** The resident uploader: the spool is looked at whenever something arrives in it, and now and then in any case. */
+import { watch, type FSWatcher } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { asStorestowError } from '../core/errors.ts';
+import { receivedFolder } from '../core/spool-layout.ts';
+import { uploadSpool } from './upload-spool.ts';
+import type { UploadOptions, UploadPorts } from './upload-study.ts';
+
+export interface WatchOptions {
+  /** Aborted: the round under way is finished. */
+  readonly signal: AbortSignal;
+  /** Milliseconds between two looks where nothing is heard: a notice may be lost, and other folders are not watched. Default 10 s. */
+  readonly every?: number;
+}
+
+/** Milliseconds in which arrivals gather before a round. */
+const GATHER = 200;
+
+/** Until `signal`. A round that fails is logged, and tried again with the next. */
+export async function watchSpool(
+  spool: string,
+  ports: UploadPorts,
+  options: UploadOptions,
+  { signal, every = 10_000 }: WatchOptions,
+): Promise<void> {
+  const notices = new Notices(receivedFolder(spool));
+  try {
+    while (!signal.aborted) {
+      await notices.listen();
+      try {
+        await uploadSpool(spool, ports, options);
+      } catch (thrown) {
+        ports.log.error({ err: asStorestowError(thrown, spool) }, 'the spool was not uploaded; it is tried again');
+      }
+      await notices.next(every, signal);
+      await delay(GATHER, undefined, { signal }).catch(() => undefined);
+    }
+  } finally {
+    notices.close();
+  }
+}
+
+/**
+ * What the file system says of the folders where storescp's instances come to lie whole. One watch a folder: Node's recursive one
+ * has one a file.
+ */
+class Notices {
+  readonly #root: string;
+  readonly #watchers = new Map<string, FSWatcher>();
+  #heard = false;
+  #wake: (() => void) | undefined;
+
+  constructor(root: string) {
+    this.#root = root;
+  }
+
+  /** To folders that have come, too. What happens from now on counts for the next round. */
+  async listen(): Promise<void> {
+    this.#heard = false;
+    this.#watch(this.#root);
+    const entries = await readdir(this.#root, { withFileTypes: true }).catch(() => []);
+    for (const entry of entries) if (entry.isDirectory()) this.#watch(join(this.#root, entry.name));
+  }
+
+  #watch(folder: string): void {
+    if (this.#watchers.has(folder)) return;
+    try {
+      const watcher = watch(folder, (event, name) => this.#notice(event, name));
+      watcher.on('error', () => this.#forget(folder));
+      this.#watchers.set(folder, watcher);
+    } catch {
+      // It is gone, or there are too many watches: the timer goes on.
+    }
+  }
+
+  /** Instances come by a rename; what is written or removed here is the uploader's own doing, which only costs a look. */
+  #notice(event: string, name: string | null): void {
+    if (event !== 'rename' || name?.endsWith('.uploaded') === true) return;
+    this.#heard = true;
+    this.#wake?.();
+  }
+
+  #forget(folder: string): void {
+    this.#watchers.get(folder)?.close();
+    this.#watchers.delete(folder);
+  }
+
+  async next(timeout: number, signal: AbortSignal): Promise<void> {
+    if (this.#heard || signal.aborted) return;
+    const waiting = new AbortController();
+    this.#wake = () => waiting.abort();
+    await delay(timeout, undefined, { signal: AbortSignal.any([signal, waiting.signal]) }).catch(() => undefined);
+    this.#wake = undefined;
+  }
+
+  close(): void {
+    for (const folder of [...this.#watchers.keys()]) this.#forget(folder);
+  }
+}
