@@ -37,6 +37,7 @@ describe('the package', () => {
   it('has JavaScript and types, the README and the licence, and no sources', () => {
     expect(files).toEqual(expect.arrayContaining(['README.md', 'LICENSE', 'package.json', join('dist', 'cli', 'storestow.js')]));
     expect(files).toContain(join('dist', 'core', 'prepare-instance.d.ts'));
+    expect(files).toContain(join('receiver', 'storescp.cfg'));
     expect(files.filter((file) => file.endsWith('.ts') && !file.endsWith('.d.ts'))).toEqual([]);
     expect(files.filter((file) => /^(test|bench|scripts|core|cli|functions)\b/.test(file))).toEqual([]);
   });

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { receiverLine, shellQuote, storescpArguments, storescuLine } from '../../../local-cloud/storescp-command.ts';
@@ -16,18 +17,18 @@ function execLineOf(args: readonly string[]): string {
 }
 
 describe('storescpArguments', () => {
-  it('takes every class and syntax, keeps the bytes, serves associations side by side and looks no host up', () => {
+  it('names the association profile, keeps the bytes, serves associations side by side and looks no host up', () => {
     const args = storescpArguments(options);
-    for (const option of [
-      '--fork',
-      '--accept-all',
-      '--promiscuous',
-      '--bit-preserving',
-      '--unique-filenames',
-      '--disable-host-lookup',
-    ]) {
+    for (const option of ['--fork', '--bit-preserving', '--unique-filenames', '--disable-host-lookup']) {
       expect(args).toContain(option);
     }
+    const profile = args.indexOf('--config-file');
+    expect(args.slice(profile + 1, profile + 3)).toEqual([
+      join(import.meta.dirname, '../../../receiver/storescp.cfg'),
+      'Storestow',
+    ]);
+    expect(args).not.toContain('--accept-all');
+    expect(args).not.toContain('--promiscuous');
     expect(args[args.indexOf('--output-directory') + 1]).toBe('/var/spool/dicom/receiving');
     expect(args[args.indexOf('--max-pdu') + 1]).toBe('131072');
     expect(args.at(-1)).toBe('11112');
@@ -60,6 +61,7 @@ describe('the lines for people', () => {
   it('prints what startStorescp runs, environment and folders included', () => {
     const line = receiverLine({ ...options, spool: "/srv/it's here" });
     expect(line).toContain('TCP_NODELAY=1 storescp ');
+    expect(line).toMatch(/ --config-file \S+\/receiver\/storescp\.cfg Storestow /);
     expect(line).toContain(`mkdir -p '/srv/it'\\''s here/receiving' '/srv/it'\\''s here/.storestow'`);
     expect(line).not.toMatch(/#[ac]/);
   });
