@@ -102,9 +102,8 @@ export function storescpArguments(options: StorescpOptions): string[] {
 
 /**
  * First the instance moves, in one step, to the folder of its sender, where a resident uploader finds it. Where none watches, the
- * first exec of a second waits that second out and
- * starts the uploader once for all of them; an exec that finds the second's mark moved its instance before that start. A mark that a
- * power cut leaves behind concerns one past second only.
+ * first exec of a second waits that second out and starts the uploader once for all of them; an exec that finds the second's mark moved
+ * its instance before that start. A mark that a power cut leaves behind concerns one past second only.
  */
 function execLine({ spool, execCommand }: StorescpOptions): string {
   const root = resolve(spool);

@@ -1,8 +1,15 @@
 import { execFileSync } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { receiverLine, shellQuote, storescpArguments, storescuLine } from '../../../local-cloud/storescp-command.ts';
+import {
+  ASSOCIATION_PROFILES,
+  receiverLine,
+  shellQuote,
+  storescpArguments,
+  storescuLine,
+} from '../../../local-cloud/storescp-command.ts';
 import { restartDelay } from '../../../local-cloud/storescp.ts';
 
 const options = {
@@ -64,6 +71,16 @@ describe('the lines for people', () => {
     expect(line).toMatch(/ --config-file \S+\/receiver\/storescp\.cfg Storestow /);
     expect(line).toContain(`mkdir -p '/srv/it'\\''s here/receiving' '/srv/it'\\''s here/.storestow'`);
     expect(line).not.toMatch(/#[ac]/);
+  });
+
+  it('prints the line that the README gives', async () => {
+    const readme = await readFile(join(import.meta.dirname, '../../../README.md'), 'utf8');
+    const [, given = ''] = /^ {4}(umask 077;.*? 11112)$/ms.exec(readme) ?? [];
+    const spool = '/var/spool/storestow';
+    const printed = receiverLine({ ...options, spool, execCommand: ['storestow', 'upload', '--all', '--spool', spool] });
+    expect(
+      given.replace(/ ?\\?\n */g, ' ').replace('"$(npm root -g)/storestow/receiver/storescp.cfg"', ASSOCIATION_PROFILES),
+    ).toBe(printed.replace(shellQuote(ASSOCIATION_PROFILES), ASSOCIATION_PROFILES));
   });
 
   it('prints a storescu line', () => {
