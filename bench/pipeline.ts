@@ -2,10 +2,11 @@
  * A 200-slice CT from C-STORE to stored in Orthanc: storestow, every frame verified, against Orthanc alone doing the same work
  * (ingest transcoding to J2KR by its GDCM plug-in, then its STOW client to a second Orthanc). In one run on one machine, in turn.
  *
- *   node bench/pipeline.ts [rounds, default 3] [slices, default 200]
+ *   npm run build && node bench/pipeline.ts [rounds, default 3] [slices, default 200]
  */
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { setTimeout as delay } from 'node:timers/promises';
 import { freePort } from '../test/support/free-port.ts';
@@ -16,6 +17,8 @@ import { writeCtStudy } from './ct-study.ts';
 
 const run = promisify(execFile);
 const J2K_LOSSLESS = '1.2.840.10008.1.2.4.90';
+/** What a site runs. */
+const COMPILED = fileURLToPath(new URL('../dist/cli/storestow.js', import.meta.url));
 const rounds = Number(process.argv[2] ?? 3);
 const slices = Number(process.argv[3] ?? 200);
 
@@ -53,7 +56,7 @@ async function benchStorestow(study: string, work: string): Promise<number> {
   const orthanc = await startOrthanc({ gdcm: true });
   const port = await freePort();
   const data = join(work, 'data');
-  const up = startStorestow(['up', '--data', data, '--archive', orthanc.stowUrl, '--port', String(port)]);
+  const up = startStorestow(['up', '--data', data, '--archive', orthanc.stowUrl, '--port', String(port)], { entry: COMPILED });
   try {
     await up.waitFor(/running/);
     const seconds = await timed(async () => {

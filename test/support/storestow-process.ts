@@ -14,6 +14,8 @@ export interface Finished {
 export interface RunOptions {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Default: the sources. */
+  readonly entry?: string;
 }
 
 export interface RunningStorestow {
@@ -27,8 +29,8 @@ export interface RunningStorestow {
   stop(signal?: NodeJS.Signals): Promise<Finished>;
 }
 
-export function startStorestow(args: readonly string[], { cwd, env }: RunOptions = {}): RunningStorestow {
-  const child = spawn(process.execPath, [ENTRY, ...args], {
+export function startStorestow(args: readonly string[], { cwd, env, entry = ENTRY }: RunOptions = {}): RunningStorestow {
+  const child = spawn(process.execPath, [entry, ...args], {
     cwd,
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
