@@ -68,6 +68,9 @@ const BY_LISTING = { every: 10_000, pendingAfter: 0 };
 /** Messages of one invocation: between two of them the processors idle. Bytes under way are bounded elsewhere. */
 const MAX_BATCH = 400;
 
+/** Milliseconds between two looks at an empty queue: a tenth of a millisecond's work each. */
+const POLL = 100;
+
 interface Closable {
   close(): Promise<void> | void;
 }
@@ -164,6 +167,7 @@ function startRunner(
     bucket: bucket.config.kind === 's3' ? bucket.config.bucket : 'folder',
     log,
     maxBatch: MAX_BATCH,
+    poll: POLL,
     ...(onResult === undefined ? {} : { onResult }),
     onDead: (key, code) => onDead(store, key, code),
     sweep: { every, run: () => sweep(store, enqueue, { pendingAfter }) },

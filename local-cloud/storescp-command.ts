@@ -119,18 +119,17 @@ function execLine({ spool, execCommand }: StorescpOptions): string {
   // Unquoted: 3.6.7 puts double quotes around the address itself, other versions do not, and neither value has a character that needs them.
   const from = `${RECEIVING_FOLDER}/#f`;
   const to = `${RECEIVED_FOLDER}/#r`;
-  const move = [
-    `cd ${shellQuote(root)} || exit`,
-    `mv -n ${from} ${to}/ 2>/dev/null || { mkdir -p ${to} && mv -n ${from} ${to}/; }`,
-  ];
+  const enter = `cd ${shellQuote(root)} || exit`;
+  if (command === undefined) return `${enter}; [ -d ${to} ] || mkdir -p ${to}; exec mv -n ${from} ${to}/`;
+  const move = `mv -n ${from} ${to}/ 2>/dev/null || { mkdir -p ${to} && mv -n ${from} ${to}/; }`;
   const wake = [
     `wake=${STATE_FOLDER}/wake.$(date +%s)`,
     'mkdir "$wake" 2>/dev/null || exit 0',
     'sleep 1',
     'rmdir "$wake"',
-    `exec ${command ?? ''}`,
+    `exec ${command}`,
   ];
-  return [...move, ...(command === undefined ? [] : wake)].join('; ');
+  return [enter, move, ...wake].join('; ');
 }
 
 /** For people, and for launchd and systemd to run by `sh -c`: the same as `startStorescp` runs. Throws `CONFIG_INVALID`. */

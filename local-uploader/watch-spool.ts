@@ -15,7 +15,7 @@ export interface WatchOptions {
   readonly every?: number;
 }
 
-/** Milliseconds in which arrivals gather before a round. */
+/** Milliseconds from one round to the next at least: the first arrival goes at once, those that follow it gather. */
 const GATHER = 200;
 
 /** Until `signal`. A round that fails is logged, and tried again with the next. */
@@ -29,13 +29,14 @@ export async function watchSpool(
   try {
     while (!signal.aborted) {
       await notices.listen();
+      const gathered = delay(GATHER, undefined, { signal }).catch(() => undefined);
       try {
         await uploadSpool(spool, ports, options);
       } catch (thrown) {
         ports.log.error({ err: asStorestowError(thrown, spool) }, 'the spool was not uploaded; it is tried again');
       }
+      await gathered;
       await notices.next(every, signal);
-      await delay(GATHER, undefined, { signal }).catch(() => undefined);
     }
   } finally {
     notices.close();

@@ -40,7 +40,10 @@ export interface ObjectHead extends ObjectInfo {
 
 export interface StoredObject {
   readonly head: ObjectHead;
-  /** The range that was asked for, or the whole. Consume exactly one of the two, once. */
+  /**
+   * The range that was asked for, or the whole, which is held to `head.sha256` where the store keeps one (`CHECKSUM_MISMATCH`).
+   * Consume exactly one of the two, once.
+   */
   stream(): Readable;
   bytes(): Promise<Uint8Array>;
 }
