@@ -128,18 +128,25 @@ async function forward(
   { method = 'GET', url = '/', headers }: IncomingMessage,
   body: Buffer,
 ): Promise<ForwardedAnswer> {
-  const { expect: _, 'transfer-encoding': __, ...kept } = headers;
   const target = httpRequest(new URL(url, origin), {
     method,
     agent: false,
-    headers: { ...kept, host: new URL(origin).host, 'content-length': body.length },
+    headers: { ...without(headers, ['expect', 'transfer-encoding']), host: new URL(origin).host, 'content-length': body.length },
   });
   target.end(body);
   const [answer] = (await once(target, 'response')) as [IncomingMessage];
   const chunks: Buffer[] = [];
   for await (const chunk of answer) chunks.push(chunk as Buffer);
-  const { 'transfer-encoding': ___, connection: ____, ...answered } = answer.headers;
-  return { status: answer.statusCode ?? 0, headers: answered, body: Buffer.concat(chunks) };
+  return {
+    status: answer.statusCode ?? 0,
+    headers: without(answer.headers, ['transfer-encoding', 'connection']),
+    body: Buffer.concat(chunks),
+  };
+}
+
+/** Of one connection only, or untrue once the body is whole. */
+function without(headers: IncomingMessage['headers'], names: readonly string[]): IncomingMessage['headers'] {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !names.includes(name)));
 }
 
 /** MediaStorageSOPInstanceUID (0002,0003) of each part. */
