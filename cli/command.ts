@@ -29,8 +29,8 @@ export function configOption(): Option<'--config <file>', undefined, undefined, 
   );
 }
 
-export function logLevelOption(): Option<'--log-level <level>', undefined, 'warn', undefined, false, undefined> {
-  return new Option('--log-level <level>', 'trace, debug, info, warn, error or silent')
-    .default('warn' as const)
-    .helpGroup('Output:');
+export function logLevelOption(): Option<'--log-level <level>', undefined, undefined, undefined, false, undefined> {
+  return new Option('--log-level <level>', 'trace, debug, info, warn, error or silent, as JSON lines on stderr').helpGroup(
+    'Output:',
+  );
 }

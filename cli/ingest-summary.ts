@@ -5,9 +5,10 @@ import { mapConcurrently } from '../core/concurrency.ts';
 import type { ObjectStore } from '../core/store/object-store.ts';
 import type { FunctionResult } from '../local-cloud/function-runner.ts';
 import type { FileReport } from '../local-uploader/upload-report.ts';
-import { formatBytes, renderTable } from './table.ts';
+import { formatBytes, printable, renderTable } from './table.ts';
 
 interface Instance {
+  readonly path: string;
   readonly study: string;
   readonly bytesBefore: number;
   bytesAfter: number | undefined;
@@ -46,6 +47,7 @@ export class IngestSummary {
     }
     this.#left.delete(path);
     this.#instances.set(key, {
+      path,
       study: studyInstanceUID ?? '',
       bytesBefore: size ?? 0,
       bytesAfter: undefined,
@@ -68,6 +70,16 @@ export class IngestSummary {
       instance.institution = record?.institution ?? '';
       instance.bytesAfter = this.#sent.get(key);
     });
+  }
+
+  /** A line for each file that was not stowed: what became of it, and which it is. */
+  problems(): readonly string[] {
+    const instances = [...this.#instances.values()].filter(({ outcome }) => outcome !== 'stowed');
+    const lines = [
+      ...instances.map(({ outcome, path }) => ({ outcome, path })),
+      ...[...this.#left.values()].map(({ outcome, code, path }) => ({ outcome: withCode(outcome, code), path })),
+    ];
+    return lines.map(({ outcome, path }) => `${printable(outcome)}  ${printable(path)}`);
   }
 
   /** A row for each study, institution and outcome, and one for each reason why files were not taken. */
@@ -105,7 +117,7 @@ export class IngestSummary {
       const [first] = instances;
       return { study: first?.study ?? '', institution: first?.institution ?? '', outcome: first?.outcome ?? '', instances };
     });
-    const left = Map.groupBy(this.#left.values(), ({ outcome, code }) => `${outcome}${code === undefined ? '' : `/${code}`}`);
+    const left = Map.groupBy(this.#left.values(), ({ outcome, code }) => withCode(outcome, code));
     return [
       ...stored,
       ...[...left].map(([outcome, files]): Row => ({
@@ -116,6 +128,10 @@ export class IngestSummary {
       })),
     ];
   }
+}
+
+function withCode(outcome: string, code: string | undefined): string {
+  return code === undefined ? outcome : `${outcome}/${code}`;
 }
 
 function sum(numbers: readonly number[]): number {

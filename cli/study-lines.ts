@@ -1,6 +1,7 @@
 /** For whoever watches `storestow up`: a line a second for each study that got outcomes, not one an instance. */
 import { parseObjectKey } from '../core/store/object-key.ts';
 import type { FunctionResult } from '../local-cloud/function-runner.ts';
+import { printable } from './table.ts';
 
 /** Milliseconds that outcomes gather. */
 const INTERVAL = 1000;
@@ -32,9 +33,4 @@ export class StudyLines {
     }
     this.#counts.clear();
   }
-}
-
-/** A UID comes from the network. */
-function printable(text: string): string {
-  return text.replace(/[^\x20-\x7e]/g, '?').slice(0, 64);
 }

@@ -6,8 +6,8 @@ export interface Column {
   readonly align?: 'left' | 'right';
 }
 
-/** Control characters would move the cursor of whoever reads the table; they come from the network. */
-function printable(text: string): string {
+/** Control characters would move the cursor of whoever reads them; they come from the network. */
+export function printable(text: string): string {
   return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, '\u{fffd}');
 }
 

@@ -34,7 +34,7 @@ interface Options {
   readonly port: number;
   readonly aet: string;
   readonly receiver: boolean;
-  readonly logLevel: string;
+  readonly logLevel?: string | undefined;
 }
 
 interface RunningReceiver {
@@ -71,7 +71,7 @@ export function upCommand(finish: Finish): Subcommand {
       ),
     )
     .action(async (folders, options) => {
-      const log = createLog({ level: options.logLevel, name: 'up' });
+      const log = createLog({ level: options.logLevel ?? (folders.length > 0 ? 'silent' : 'warn'), name: 'up' });
       const config = await configOf(options);
       if (folders.length > 0) finish(await ingestFolders(folders, options, config, log));
       else await serve(options, config, log);
@@ -146,6 +146,7 @@ async function ingestFolders(folders: readonly string[], options: Options, confi
     progress.stop();
     await summary.readOutcomes(cloud.store);
     process.stdout.write(`${summary.table()}\n`);
+    for (const line of summary.problems()) process.stdout.write(`${line}\n`);
     process.stdout.write(`bucket  ${cloud.store.description}\narchive ${archiveLine(cloud, options)}\n`);
     return summary.allStowed ? EXIT.done : EXIT.failed;
   } finally {

@@ -34,7 +34,7 @@ interface Options {
   readonly config?: string | undefined;
   readonly bucket?: string | undefined;
   readonly data: string;
-  readonly logLevel: string;
+  readonly logLevel?: string | undefined;
 }
 
 export function uploadCommand(finish: Finish): Subcommand {
@@ -82,7 +82,7 @@ export function uploadCommand(finish: Finish): Subcommand {
       ),
     )
     .action(async (args, options) => {
-      const log = createLog({ level: options.logLevel, name: 'upload' });
+      const log = createLog({ level: options.logLevel ?? 'warn', name: 'upload' });
       const seed = parseSeedArguments(args);
       const settings = await loadSettings(options);
       const store = await openTarget(settings, options, seed, log);
