@@ -28,6 +28,8 @@ export class IngestSummary {
   /** Files that did not get into the bucket, by outcome. */
   readonly #left = new Map<string, FileReport>();
   readonly #sent = new Map<string, number>();
+  /** Keys that are to be tried again, with the reason. */
+  readonly #waiting = new Map<string, string>();
 
   /** How many instances have an outcome to come, or have one. */
   get expected(): number {
@@ -56,8 +58,16 @@ export class IngestSummary {
     });
   }
 
-  addResult({ key, sentLength }: FunctionResult): void {
+  addResult({ key, state, code, sentLength }: FunctionResult): void {
+    if (state === 'retry') this.#waiting.set(key, code ?? 'INTERNAL');
+    else this.#waiting.delete(key);
     if (typeof sentLength === 'number') this.#sent.set(key, sentLength);
+  }
+
+  /** How many are to be tried again, and why; empty where none is. */
+  waiting(): string {
+    if (this.#waiting.size === 0) return '';
+    return `${this.#waiting.size} wait to be tried again: ${[...new Set(this.#waiting.values())].join(', ')}`;
   }
 
   /** The tags are what counts: an instance may have had its outcome before this run. */

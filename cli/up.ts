@@ -1,10 +1,14 @@
 /** `storestow up`: the whole of storestow on this machine. */
+import { stat } from 'node:fs/promises';
 import { extname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { archiveSchema, configSchema, type Config } from '../core/config/schema.ts';
+import { StorestowError } from '../core/errors.ts';
 import { createLog, type Log } from '../core/logging.ts';
 import { stateFolder } from '../core/spool-layout.ts';
+import { archiveUrl } from '../core/stow/archive-url.ts';
 import { markFailed } from '../functions/ingest/object-outcome.ts';
+import { IN_BUCKET, openRuleSet } from '../functions/ingest/open-rule-set.ts';
 import { sweep } from '../functions/sweep/sweep.ts';
 import { startLocalCloud, type LocalBucket, type LocalCloud, type LocalCloudOptions } from '../local-cloud/local-cloud.ts';
 import { keepProcess } from '../local-cloud/kept-process.ts';
@@ -73,6 +77,8 @@ export function upCommand(finish: Finish): Subcommand {
     .action(async (folders, options) => {
       const log = createLog({ level: options.logLevel ?? (folders.length > 0 ? 'silent' : 'warn'), name: 'up' });
       const config = await configOf(options);
+      await checkConfig(config);
+      await checkFolders(folders);
       if (folders.length > 0) finish(await ingestFolders(folders, options, config, log));
       else await serve(options, config, log);
     });
@@ -91,6 +97,23 @@ async function configOf(options: Options): Promise<Config> {
       ...(rules === undefined ? {} : { rules: resolve(rules) }),
     },
   });
+}
+
+/**
+ * What the functions would meet again and again, said once, before anything is started. What lies in the bucket is judged by
+ * them.
+ */
+async function checkConfig({ archive, coerce, site }: Config): Promise<void> {
+  if (archive !== undefined) archiveUrl(archive.url, { aet: 'AET', institution: 'institution', site });
+  const inBucket = [coerce.rules, coerce.institutions].some((source) => source?.startsWith(IN_BUCKET));
+  if (!inBucket) await openRuleSet(coerce);
+}
+
+async function checkFolders(folders: readonly string[]): Promise<void> {
+  for (const folder of folders) {
+    const info = await stat(folder).catch(() => undefined);
+    if (info?.isDirectory() !== true) throw new StorestowError('USAGE', `there is no folder ${folder}; check the path`);
+  }
 }
 
 function bucketOf({ bucket, data }: Options, config: Config): LocalBucket {
@@ -126,6 +149,7 @@ async function ingestFolders(folders: readonly string[], options: Options, confi
   const progress = createProgress({ label: 'ingested', unit: 'instances', total: 0, stream: process.stderr });
   const cloud = await startCloud(options, config, log, (result) => {
     summary.addResult(result);
+    progress.note(summary.waiting());
     if (result.state !== 'retry') progress.step(summary.expected);
   });
   try {

@@ -137,10 +137,16 @@ async function watch(
   log: Log,
 ): Promise<void> {
   const ending = endingSignal();
-  process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
-  await watchSpool(spoolOf(options, data), { store, log, now: () => new Date() }, uploadOptionsOf(options, seed, config), {
-    signal: ending,
-  });
+  const orphaned = (): void => void process.kill(process.pid, 'SIGTERM');
+  process.once('disconnect', orphaned);
+  try {
+    await watchSpool(spoolOf(options, data), { store, log, now: () => new Date() }, uploadOptionsOf(options, seed, config), {
+      signal: ending,
+    });
+  } finally {
+    // The channel that is listened to would keep this process alive.
+    process.off('disconnect', orphaned);
+  }
 }
 
 function spoolOf({ spool }: Options, data: string): string {
