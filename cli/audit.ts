@@ -1,7 +1,9 @@
 /** `storestow audit`: what the bucket's tags say of every received instance. */
 import { once } from 'node:events';
+import { stat } from 'node:fs/promises';
 import { queryAudit, type AuditFilter, type AuditRow } from '../core/audit/query.ts';
 import { csvReport, reportEntry } from '../core/audit/report.ts';
+import { StorestowError } from '../core/errors.ts';
 import { openStore } from '../core/store/open-store.ts';
 import { Command, configOption, examples, InvalidArgumentError, Option, type Subcommand } from './command.ts';
 import { EXIT, type Finish } from './exit-code.ts';
@@ -46,6 +48,7 @@ export function auditCommand(finish: Finish): Subcommand {
     )
     .action(async (options) => {
       const { bucket } = await loadSettings(options);
+      if (bucket.kind === 'folder') await requireBucket(bucket.path);
       const store = await openStore(bucket);
       try {
         const rows = queryAudit(store, filterOf(options));
@@ -57,6 +60,15 @@ export function auditCommand(finish: Finish): Subcommand {
       }
       finish(EXIT.done);
     });
+}
+
+/** Opening it would make one: a report of nothing, where the folder was misspelt. */
+async function requireBucket(path: string): Promise<void> {
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isDirectory() === true) return;
+  throw new StorestowError('USAGE', `there is no bucket in ${path}; give --data or --bucket as storestow up has it`, {
+    object: path,
+  });
 }
 
 interface FilterOptions {

@@ -131,8 +131,9 @@ async function probeArchive({ archive: config, site }: Config): Promise<string> 
 async function storescpVersion(): Promise<string> {
   try {
     const { stdout } = await run('storescp', ['--version']);
-    const line = stdout.split('\n').find((text) => text.includes('dcmtk'));
-    if (line !== undefined) return line.trim();
+    // `$dcmtk: storescp v3.6.7 2022-04-22 $`
+    const version = /\$dcmtk: (.+?) *\$/.exec(stdout)?.[1];
+    if (version !== undefined) return version;
   } catch (cause) {
     throw new StorestowError('USAGE', 'storescp is not on the PATH; install DCMTK (apt-get install dcmtk, brew install dcmtk)', {
       cause,

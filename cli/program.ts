@@ -23,6 +23,7 @@ async function version(): Promise<string> {
 
 export async function run(args: readonly string[]): Promise<number> {
   let exitCode: number = EXIT.done;
+  process.stdout.on('error', endWithReader);
   const finish: Finish = (code) => {
     exitCode = code;
   };
@@ -52,4 +53,10 @@ export async function run(args: readonly string[]): Promise<number> {
     if (error.code === 'INTERNAL' && error.cause instanceof Error) process.stderr.write(`${error.cause.stack ?? ''}\n`);
     return exitCodeOf(error);
   }
+}
+
+/** `storestow audit | head`: who reads has had enough, which is no failure. */
+function endWithReader(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') process.exit(EXIT.done);
+  throw error;
 }

@@ -6,9 +6,9 @@ export interface Column {
   readonly align?: 'left' | 'right';
 }
 
-/** Control characters would move the cursor of whoever reads them; they come from the network. */
+/** Control characters, those of the writing direction included, would deceive whoever reads them; they come from the network. */
 export function printable(text: string): string {
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, '\u{fffd}');
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, '\u{fffd}');
 }
 
 export function renderTable(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
@@ -16,6 +16,8 @@ export function renderTable(columns: readonly Column[], rows: readonly (readonly
     head: columns.map(({ title }) => title),
     colAligns: columns.map(({ align }) => align ?? 'left'),
     style: { head: [], border: [] },
+    // One line a row.
+    chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
   });
   table.push(...rows.map((row) => row.map(printable)));
   return table.toString();
