@@ -8,7 +8,8 @@ import type { CoerceConfig } from '../../core/config/schema.ts';
 import { asStorestowError, StorestowError } from '../../core/errors.ts';
 import type { ObjectStore } from '../../core/store/object-store.ts';
 
-const IN_BUCKET = 'bucket:';
+/** Before the key of an object of the bucket. */
+export const IN_BUCKET = 'bucket:';
 
 /** Throws `CONFIG_INVALID` for what cannot be read, `RULES_INVALID`, `MAPPING_INVALID`, and what the store throws (retryable). */
 export async function openRuleSet(config: CoerceConfig, store?: ObjectStore): Promise<RuleSet> {
