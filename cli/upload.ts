@@ -1,6 +1,7 @@
 /** `storestow upload`: what storescp execs. Spool → bucket, or with `--direct` the whole way in this process. */
 import { join, resolve } from 'node:path';
-import { archiveSchema, type Config } from '../core/config/schema.ts';
+import { parseConfig } from '../core/config/load.ts';
+import type { Config } from '../core/config/schema.ts';
 import { StorestowError } from '../core/errors.ts';
 import { createLog, type Log } from '../core/logging.ts';
 import { createMemoryStore } from '../core/store/memory-store.ts';
@@ -121,11 +122,14 @@ async function openTarget(
 function directConfig(config: Config, options: Options, seed: SeedArguments | undefined): Config {
   const url = options.archive ?? seed?.stowUrl;
   const institutions = options.institutions ?? seed?.institutionMapping;
-  return {
-    ...config,
-    ...(url === undefined ? {} : { archive: archiveSchema.parse({ ...config.archive, url }) }),
-    coerce: { ...config.coerce, ...(institutions === undefined ? {} : { institutions }) },
-  };
+  return parseConfig(
+    {
+      ...config,
+      ...(url === undefined ? {} : { archive: { ...config.archive, url } }),
+      coerce: { ...config.coerce, ...(institutions === undefined ? {} : { institutions }) },
+    },
+    'what the command line gives',
+  );
 }
 
 /** Ends on SIGTERM and SIGINT, and with the process that started it. */
