@@ -16,8 +16,16 @@ interface Waiting {
 /** Milliseconds in which puts gather, so that instances of a study share a request. */
 const GATHER = 20;
 
+export interface DirectStoreOptions {
+  /**
+   * How many objects, of those stowed last, `head` still knows: more than an uploader has under way, fewer than a resident one
+   * brings in a year. Of an older one the archive is asked again. Default 10 000.
+   */
+  readonly remembered?: number;
+}
+
 /** `ports.store` holds what is under way, and nothing longer: a store in memory does, since the files stay in the spool. */
-export function createDirectStore(ports: IngestPorts): ObjectStore {
+export function createDirectStore(ports: IngestPorts, { remembered = 10_000 }: DirectStoreOptions = {}): ObjectStore {
   const underWay = ports.store;
   const stowed = new Map<string, ObjectHead>();
   let waiting: Waiting[] = [];
@@ -56,11 +64,17 @@ export function createDirectStore(ports: IngestPorts): ObjectStore {
     try {
       await settled.promise;
       const head = await underWay.head(key);
-      if (head !== undefined) stowed.set(key, head);
+      if (head !== undefined) remember(head);
       return answer;
     } finally {
       await underWay.delete(key);
     }
+  }
+
+  function remember(head: ObjectHead): void {
+    stowed.set(head.key, head);
+    const [oldest] = stowed.keys();
+    if (stowed.size > remembered && oldest !== undefined) stowed.delete(oldest);
   }
 
   return {
