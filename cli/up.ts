@@ -31,6 +31,7 @@ interface Options {
   readonly config?: string | undefined;
   readonly bucket?: string | undefined;
   readonly archive?: string | undefined;
+  readonly eventsPort?: number | undefined;
   readonly institutions?: string | undefined;
   readonly rules?: string | undefined;
   readonly site?: string | undefined;
@@ -58,6 +59,11 @@ export function upCommand(finish: Finish): Subcommand {
     .option('--calling-aet <title>', 'AE title of a file that names none in (0002,0016)')
     .optionsGroup('Where to:')
     .option('--bucket <address>', 'folder, folder:PATH, minio, s3://NAME or http(s)://[KEY:SECRET@]HOST/NAME (default: folder)')
+    .option(
+      '--events-port <n>',
+      "for an S3 server by URL: take MinIO's webhook events here, token in STORESTOW_EVENTS_TOKEN (default: the bucket is listed)",
+      wholeNumber('ports', 1),
+    )
     .option('--archive <url>', 'STOW-RS address; %@ becomes the calling AE title (default: the embedded archive)')
     .option('--data <folder>', 'where spool, bucket and archive lie', DEFAULT_DATA)
     .optionsGroup('Configuration:')
@@ -122,6 +128,14 @@ function bucketOf({ bucket, data }: Options, config: Config): LocalBucket {
   return { kind: 'bucket', config: config.bucket ?? { kind: 'folder', path: embedded } };
 }
 
+/** MinIO sends the token with each event, and nobody else may queue anything. */
+function eventsOf({ eventsPort: port }: Options): Pick<LocalCloudOptions, 'events'> {
+  if (port === undefined) return {};
+  const token = process.env['STORESTOW_EVENTS_TOKEN'] ?? '';
+  if (token === '') throw new StorestowError('USAGE', "set STORESTOW_EVENTS_TOKEN to the auth_token of MinIO's webhook");
+  return { events: { port, token } };
+}
+
 async function startCloud(
   options: Options,
   config: Config,
@@ -135,8 +149,9 @@ async function startCloud(
     bucket: bucketOf(options, config),
     log,
     onResult,
-    sweep: async (store, enqueue, { pendingAfter }) => {
-      await sweep(store, enqueue, { pendingAfter, failedAfter: 60, log, now });
+    ...eventsOf(options),
+    sweep: async (store, enqueue, timing) => {
+      await sweep(store, enqueue, { ...timing, failedAfter: 60, log, now });
     },
     onDead: async (store, key, code) => {
       await markFailed(store, key, code, { log, now });

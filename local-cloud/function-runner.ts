@@ -38,8 +38,17 @@ export interface RunnerOptions {
   readonly onResult?: (result: FunctionResult) => void;
   /** After the last try. */
   readonly onDead?: (key: string, code: ErrorCode) => Promise<void>;
-  /** Called at the start, and `every` ms after it ended. */
-  readonly sweep?: { readonly every: number; readonly run: () => Promise<void> };
+  /** What is done beside the invocations, such as the sweep: at the start, and again and again. */
+  readonly tasks?: readonly RepeatedTask[];
+}
+
+export interface RepeatedTask {
+  /** For the log. */
+  readonly name: string;
+  /** Gives the milliseconds until it is run again. */
+  readonly run: () => Promise<number>;
+  /** Milliseconds until it is tried again where it failed. Default 30 s. */
+  readonly retryAfter?: number;
 }
 
 const functionResult = z.looseObject({ key: z.string(), state: z.string(), code: z.string().optional() });
@@ -73,7 +82,7 @@ export class FunctionRunner {
 
   /** Resolves when the function's processes are ready. Rejects with `PROCESS_FAILED` where one does not start. */
   async start(): Promise<void> {
-    const { concurrency = 1, sweep } = this.#options;
+    const { concurrency = 1, tasks = [] } = this.#options;
     const children = await Promise.allSettled(Array.from({ length: concurrency }, () => this.#startChild()));
     const failure = children.find((child) => child.status === 'rejected');
     if (failure !== undefined) {
@@ -81,7 +90,7 @@ export class FunctionRunner {
       throw asStorestowError(failure.reason);
     }
     const workers = children.flatMap((child) => (child.status === 'fulfilled' ? this.#serve(child.value) : []));
-    this.#work = Promise.all([...workers, ...(sweep === undefined ? [] : [this.#sweep(sweep)])]);
+    this.#work = Promise.all([...workers, ...tasks.map((task) => this.#repeat(task))]);
   }
 
   /** Process IDs of the function's processes, as they are now. */
@@ -242,14 +251,15 @@ export class FunctionRunner {
     if (ready + delayed + inFlight === 0) for (const { resolve } of this.#drained.splice(0)) resolve(undefined);
   }
 
-  async #sweep({ every, run }: { readonly every: number; readonly run: () => Promise<void> }): Promise<void> {
+  async #repeat({ name, run, retryAfter = 30_000 }: RepeatedTask): Promise<void> {
     while (!this.#stop.signal.aborted) {
+      let pause = retryAfter;
       try {
-        await run();
+        pause = await run();
       } catch (thrown) {
-        this.#log.error({ err: asStorestowError(thrown) }, 'the sweep failed; it is tried again');
+        this.#log.error({ err: asStorestowError(thrown) }, `${name} failed; it is tried again`);
       }
-      await this.#pause(every);
+      await this.#pause(pause);
     }
   }
 

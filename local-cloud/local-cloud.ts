@@ -15,9 +15,10 @@ import { openStore } from '../core/store/open-store.ts';
 import { ensureBucket, subscribeToEvents } from '../core/store/s3-bucket-setup.ts';
 import { startEmbeddedArchive } from './archive/server.ts';
 import { ArrivalsQueue } from './arrivals-queue.ts';
-import { FunctionRunner, INGEST_HANDLER, type FunctionResult } from './function-runner.ts';
+import { FunctionRunner, INGEST_HANDLER, type FunctionResult, type RepeatedTask } from './function-runner.ts';
 import { startMinio, webhookArn } from './minio.ts';
-import { listenToWebhook } from './webhook-listener.ts';
+import { ListedArrivals } from './listed-arrivals.ts';
+import { listenToWebhook, type WebhookOptions } from './webhook-listener.ts';
 
 export type LocalBucket =
   /** The embedded one, or any S3 server. */
@@ -30,6 +31,8 @@ export interface LocalCloudOptions {
   readonly data: string;
   readonly config: Config;
   readonly bucket: LocalBucket;
+  /** Absent for an S3 server: the bucket is listed instead. */
+  readonly events?: EventsOptions;
   readonly log: Log;
   readonly onResult?: (result: FunctionResult) => void;
   /** Queues the objects that events missed; run at the start and again and again. */
@@ -45,6 +48,16 @@ export interface LocalCloudOptions {
 export interface SweepTiming {
   /** Minutes after its arrival from which an object without an outcome counts as missed. */
   readonly pendingAfter: number;
+  /** Days: older objects are not looked at. Absent: all are, each of which costs a request. */
+  readonly maxAge?: number;
+}
+
+/** MinIO's webhook, for a bucket that was not started here. */
+export interface EventsOptions {
+  /** On all addresses. */
+  readonly port: number;
+  /** Of the webhook: `auth_token`. */
+  readonly token: string;
 }
 
 export interface LocalCloud {
@@ -61,9 +74,14 @@ export interface LocalCloud {
 const WEBHOOK_ID = 'STORESTOW';
 const MINIO_BUCKET = 'storestow';
 
-/** Milliseconds between two sweeps, and minutes after which an event counts as missed: with events, and where listing is all there is. */
-const WITH_EVENTS = { every: 5 * 60_000, pendingAfter: 5 };
-const BY_LISTING = { every: 10_000, pendingAfter: 0 };
+/** Milliseconds between two sweeps. The first one looks at every object, those that follow at the younger ones. */
+const SWEEP_EVERY = 10 * 60_000;
+const SWEEP_PENDING_AFTER = 5;
+const SWEEP_MAX_AGE = 2;
+
+/** Milliseconds between two listings of a bucket without events, and how much longer than a listing itself that is at least. */
+const LIST_EVERY = 10_000;
+const LIST_SHARE = 10;
 
 /** Messages of one invocation: between two of them the processors idle. Bytes under way are bounded elsewhere. */
 const MAX_BATCH = 400;
@@ -110,7 +128,7 @@ export async function startLocalCloud(options: LocalCloudOptions): Promise<Local
 
 type Keep = <Part extends Closable>(part: Part) => Part;
 
-async function startBucket({ data, bucket, log }: LocalCloudOptions, keep: Keep): Promise<RunningBucket> {
+async function startBucket({ data, bucket, log, events }: LocalCloudOptions, keep: Keep): Promise<RunningBucket> {
   if (bucket.kind === 'bucket' && bucket.config.kind === 'folder') {
     await mkdir(bucket.config.path, { recursive: true, mode: 0o700 });
     return {
@@ -120,18 +138,25 @@ async function startBucket({ data, bucket, log }: LocalCloudOptions, keep: Keep)
     };
   }
   const queue = keep(new ArrivalsQueue({ path: join(data, 'arrivals.sqlite') }));
-  if (bucket.kind === 'bucket') return { config: bucket.config, queue, events: false };
+  if (bucket.kind === 'bucket') {
+    if (events !== undefined) keep(await listenToWebhook({ ...listener(queue, log), ...events, host: '0.0.0.0' }));
+    return { config: bucket.config, queue, events: events !== undefined };
+  }
   return { config: await startMinioBucket(data, queue, log, keep), queue, events: true };
+}
+
+function listener(queue: ArrivalsQueue, log: Log): Pick<WebhookOptions, 'enqueue' | 'log'> {
+  return { enqueue: (arrivals) => queue.enqueue(arrivals), log };
 }
 
 async function startMinioBucket(data: string, queue: ArrivalsQueue, log: Log, keep: Keep): Promise<BucketConfig> {
   const token = randomBytes(24).toString('hex');
-  const listener = keep(await listenToWebhook({ enqueue: (arrivals) => queue.enqueue(arrivals), token, log }));
+  const webhook = keep(await listenToWebhook({ ...listener(queue, log), token }));
   const minio = keep(
     await startMinio({
       dataFolder: join(data, 'minio'),
       credentials: { accessKeyId: 'storestow', secretAccessKey: randomBytes(24).toString('hex') },
-      webhook: { id: WEBHOOK_ID, endpoint: listener.url, queueFolder: join(data, 'minio', 'events'), authToken: token },
+      webhook: { id: WEBHOOK_ID, endpoint: webhook.url, queueFolder: join(data, 'minio', 'events'), authToken: token },
     }),
   );
   const config = {
@@ -158,7 +183,6 @@ function startRunner(
   store: ObjectStore,
   bucket: RunningBucket,
 ): FunctionRunner {
-  const { every, pendingAfter } = bucket.events ? WITH_EVENTS : BY_LISTING;
   const enqueue = async (keys: readonly string[]): Promise<void> => bucket.queue.enqueue(keys.map((key) => ({ key })));
   return new FunctionRunner({
     queue: bucket.queue,
@@ -170,8 +194,34 @@ function startRunner(
     poll: POLL,
     ...(onResult === undefined ? {} : { onResult }),
     onDead: (key, code) => onDead(store, key, code),
-    sweep: { every, run: () => sweep(store, enqueue, { pendingAfter }) },
+    tasks: [repeatSweep(sweep, store, enqueue), ...(bucket.events ? [] : [repeatListing(store, enqueue)])],
   });
+}
+
+type Enqueue = (keys: readonly string[]) => Promise<void>;
+
+function repeatSweep(sweep: LocalCloudOptions['sweep'], store: ObjectStore, enqueue: Enqueue): RepeatedTask {
+  let timing: SweepTiming = { pendingAfter: SWEEP_PENDING_AFTER };
+  return {
+    name: 'the sweep',
+    run: async () => {
+      await sweep(store, enqueue, timing);
+      timing = { ...timing, maxAge: SWEEP_MAX_AGE };
+      return SWEEP_EVERY;
+    },
+  };
+}
+
+function repeatListing(store: ObjectStore, enqueue: Enqueue): RepeatedTask {
+  const arrivals = new ListedArrivals(store, enqueue);
+  return {
+    name: 'the listing of the bucket',
+    run: async () => {
+      const begun = Date.now();
+      await arrivals.queueNew();
+      return Math.max(LIST_EVERY, LIST_SHARE * (Date.now() - begun));
+    },
+  };
 }
 
 /** It holds credentials: for its owner's eyes only. */

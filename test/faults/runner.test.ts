@@ -124,7 +124,9 @@ describe('FunctionRunner', () => {
   it('takes an answer out of form for a failure of all', async () => {
     enqueue('nonsense', 'good');
     await (await start()).drained();
-    expect(dead.map(([name]) => name)).toEqual([key('nonsense'), key('good')]);
+    expect(dead.map(([name]) => name)).toContain(key('nonsense'));
+    // It may come back beside the other one, and fail again, or alone.
+    expect(batches().filter(({ keys }) => keys.includes(key('good'))).length).toBeGreaterThan(1);
   });
 
   it('is not stopped by an object that cannot be marked as failed', async () => {
@@ -189,18 +191,23 @@ describe('FunctionRunner', () => {
     runner = undefined;
   });
 
-  it('sweeps at the start, and again; a failure does not end it', async () => {
-    let sweeps = 0;
+  it('runs its tasks at the start, and again; a failure does not end them', async () => {
+    let failing = 0;
+    let working = 0;
     await start({
-      sweep: {
-        every: 1,
-        run: async () => {
-          sweeps += 1;
-          throw new Error('as the test wants it');
+      tasks: [
+        {
+          name: 'a task that fails',
+          retryAfter: 1,
+          run: async () => {
+            failing += 1;
+            throw new Error('as the test wants it');
+          },
         },
-      },
+        { name: 'a task that works', run: async () => ((working += 1), 1) },
+      ],
     });
-    await waitUntil('three sweeps', () => sweeps >= 3);
+    await waitUntil('three runs of each', () => failing >= 3 && working >= 3);
   });
 
   it('runs several processes at once', async () => {
