@@ -28,6 +28,7 @@ export class IngestSummary {
   /** Files that did not get into the bucket, by outcome. */
   readonly #left = new Map<string, FileReport>();
   readonly #sent = new Map<string, number>();
+  readonly #done = new Set<string>();
   /** Keys that are to be tried again, with the reason. */
   readonly #waiting = new Map<string, string>();
 
@@ -58,10 +59,22 @@ export class IngestSummary {
     });
   }
 
-  addResult({ key, state, code, sentLength }: FunctionResult): void {
-    if (state === 'retry') this.#waiting.set(key, code ?? 'INTERNAL');
-    else this.#waiting.delete(key);
+  /** Of the objects that this run looks at. */
+  get keys(): readonly string[] {
+    return [...this.#instances.keys()];
+  }
+
+  /** Whether it is the first outcome of its object: one that was announced twice is skipped the second time. */
+  addResult({ key, state, code, sentLength }: FunctionResult): boolean {
     if (typeof sentLength === 'number') this.#sent.set(key, sentLength);
+    if (state === 'retry') {
+      this.#waiting.set(key, code ?? 'INTERNAL');
+      return false;
+    }
+    this.#waiting.delete(key);
+    const first = !this.#done.has(key);
+    this.#done.add(key);
+    return first;
   }
 
   /** How many are to be tried again, and why; empty where none is. */

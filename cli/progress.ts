@@ -4,8 +4,8 @@ import { Presets, SingleBar } from 'cli-progress';
 export interface Progress {
   /** One more is done. The total may have grown. */
   step(total?: number): void;
-  /** What is waited for beside the usual; empty: nothing. */
-  note(text: string): void;
+  /** What is waited for beside the usual; empty: nothing. The total may have grown. */
+  note(text: string, total: number): void;
   stop(): void;
 }
 
@@ -40,7 +40,10 @@ function bar({ unit, label, total, stream }: ProgressOptions): Progress {
       if (newTotal !== undefined) single.setTotal(newTotal);
       single.increment();
     },
-    note: (text) => single.update({ note: text === '' ? '' : `; ${text}` }),
+    note: (text, newTotal) => {
+      single.setTotal(newTotal);
+      single.update({ note: text === '' ? '' : `; ${text}` });
+    },
     stop: () => single.stop(),
   };
 }
@@ -51,22 +54,31 @@ function plainLines({ unit, label, total, stream }: ProgressOptions): Progress {
   let noted = '';
   let written: string | undefined;
   let last = Date.now();
+  let timer: NodeJS.Timeout | undefined;
   const write = (): void => {
+    clearTimeout(timer);
+    timer = undefined;
     const line = `${label}: ${done} of ${all} ${unit}${noted === '' ? '' : `; ${noted}`}\n`;
     if (line === written || (done === 0 && noted === '')) return;
     written = line;
     last = Date.now();
     stream.write(line);
   };
+  const changed = (): void => {
+    const wait = last + PLAIN_INTERVAL - Date.now();
+    if (wait <= 0) write();
+    else timer ??= setTimeout(write, wait).unref();
+  };
   return {
     step: (newTotal) => {
       done += 1;
       all = Math.max(newTotal ?? all, done);
-      if (Date.now() - last >= PLAIN_INTERVAL) write();
+      changed();
     },
-    note: (text) => {
+    note: (text, newTotal) => {
       noted = text;
-      if (Date.now() - last >= PLAIN_INTERVAL) write();
+      all = Math.max(newTotal, done);
+      changed();
     },
     stop: write,
   };

@@ -163,9 +163,9 @@ async function ingestFolders(folders: readonly string[], options: Options, confi
   const summary = new IngestSummary();
   const progress = createProgress({ label: 'ingested', unit: 'instances', total: 0, stream: process.stderr });
   const cloud = await startCloud(options, config, log, (result) => {
-    summary.addResult(result);
-    progress.note(summary.waiting());
-    if (result.state !== 'retry') progress.step(summary.expected);
+    const first = summary.addResult(result);
+    progress.note(summary.waiting(), summary.expected);
+    if (first) progress.step(summary.expected);
   });
   try {
     const ports = {
@@ -181,6 +181,7 @@ async function ingestFolders(folders: readonly string[], options: Options, confi
         state: stateFolder(join(resolve(options.data), 'spool')),
       });
     }
+    cloud.announce(summary.keys);
     await cloud.runner.drained();
     progress.stop();
     await summary.readOutcomes(cloud.store);

@@ -67,6 +67,8 @@ export interface LocalCloud {
   readonly configPath: string;
   readonly store: ObjectStore;
   readonly runner: FunctionRunner;
+  /** Queues objects whose events may still be on their way, or will never come. One that waits already is not queued twice. */
+  announce(keys: readonly string[]): void;
   readonly embeddedArchive: boolean;
   close(): Promise<void>;
 }
@@ -119,7 +121,8 @@ export async function startLocalCloud(options: LocalCloudOptions): Promise<Local
     const runner = startRunner(options, config, store, bucket);
     await runner.start();
     started.push({ close: () => runner.stop() });
-    return { config, configPath, store, runner, embeddedArchive: options.config.archive === undefined, close };
+    const announce = (keys: readonly string[]): void => bucket.queue.enqueue(keys.map((key) => ({ key })));
+    return { config, configPath, store, runner, announce, embeddedArchive: options.config.archive === undefined, close };
   } catch (error) {
     await close();
     throw error;
