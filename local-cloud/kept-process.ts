@@ -1,6 +1,5 @@
 /** A Node module run as a process of its own, kept running: started again when it ends, ended with its starter. */
 import { fork, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Log } from '../core/logging.ts';
@@ -14,6 +13,8 @@ export interface KeptProcessOptions {
   /** What it is, for the log. */
   readonly name: string;
   readonly log: Log;
+  /** Milliseconds that it gets to end when it is asked to. Default 10 s. */
+  readonly endTimeout?: number;
 }
 
 export interface KeptProcess {
@@ -22,11 +23,10 @@ export interface KeptProcess {
   close(): Promise<void>;
 }
 
-/** Milliseconds that a run must last to count as healthy, and that it gets to end. */
+/** Milliseconds that a run must last to count as healthy. */
 const HEALTHY_AFTER = 60_000;
-const END_TIMEOUT = 10_000;
 
-export function keepProcess({ module, args, name, log }: KeptProcessOptions): KeptProcess {
+export function keepProcess({ module, args, name, log, endTimeout = 10_000 }: KeptProcessOptions): KeptProcess {
   const ending = new AbortController();
   let child: ChildProcess | undefined;
 
@@ -34,7 +34,8 @@ export function keepProcess({ module, args, name, log }: KeptProcessOptions): Ke
     for (let failures = 0; !ending.signal.aborted;) {
       const startedAt = Date.now();
       child = start(module, args, log);
-      const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
+      const { code, signal } = await ended(child);
+      child = undefined;
       if (ending.signal.aborted) return;
       failures = Date.now() - startedAt >= HEALTHY_AFTER ? 1 : failures + 1;
       const restartIn = restartDelay(failures);
@@ -51,11 +52,26 @@ export function keepProcess({ module, args, name, log }: KeptProcessOptions): Ke
     async close() {
       ending.abort();
       child?.kill('SIGTERM');
-      const timer = setTimeout(() => child?.kill('SIGKILL'), END_TIMEOUT);
+      const timer = setTimeout(() => child?.kill('SIGKILL'), endTimeout);
       await kept;
       clearTimeout(timer);
     },
   };
+}
+
+interface Ended {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** A process that could not be started has no exit, and only that error is its end. */
+async function ended(child: ChildProcess): Promise<Ended> {
+  return new Promise((resolve) => {
+    child.once('exit', (code, signal) => resolve({ code, signal }));
+    child.once('error', () => {
+      if (child.pid === undefined) resolve({ code: null, signal: null });
+    });
+  });
 }
 
 function start(module: string, args: readonly string[], log: Log): ChildProcess {
