@@ -68,7 +68,7 @@ class Notices {
   #watch(folder: string): void {
     if (this.#watchers.has(folder)) return;
     try {
-      const watcher = watch(folder, (event, name) => this.#notice(event, name));
+      const watcher = watch(folder, (event, name) => this.#notice(folder, event, name));
       watcher.on('error', () => this.#forget(folder));
       this.#watchers.set(folder, watcher);
     } catch {
@@ -77,8 +77,10 @@ class Notices {
   }
 
   /** Instances come by a rename; what is written or removed here is the uploader's own doing, which only costs a look. */
-  #notice(event: string, name: string | null): void {
+  #notice(folder: string, event: string, name: string | null): void {
     if (event !== 'rename' || name?.endsWith('.uploaded') === true) return;
+    // A folder that comes again under its name is another one, and needs a watch of its own.
+    if (folder === this.#root && name !== null) this.#forget(join(folder, name));
     this.#heard = true;
     this.#wake?.();
   }
