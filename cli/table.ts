@@ -27,7 +27,8 @@ const UNITS = ['B', 'kB', 'MB', 'GB', 'TB'] as const;
 
 /** Bytes for people, in powers of 1000. */
 export function formatBytes(bytes: number): string {
-  const power = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), UNITS.length - 1);
+  // What would round to 1000 is one of the next unit.
+  const power = Math.min(Math.floor(Math.log10(Math.max(Number(bytes.toPrecision(4)), 1)) / 3), UNITS.length - 1);
   const value = bytes / 1000 ** power;
   return `${power === 0 ? String(value) : value.toFixed(1)} ${UNITS[power] ?? 'B'}`;
 }
