@@ -60,7 +60,7 @@ describe('StudyLines', () => {
     lines.add({ key: key('1.2.3', '1'), state: 'stowed' });
     lines.flush();
     expect(written()).toBe('2026-11-24T12:00:00.000Z study 1.2.3: 1 stowed\n');
-    vi.advanceTimersByTime(5000);
+    expect(vi.getTimerCount()).toBe(0);
     lines.flush();
     expect(written()).toBe('');
   });

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { StorestowError } from '../../../core/errors.ts';
@@ -78,6 +78,21 @@ describe('watchSpool', () => {
     );
   }
 
+  /** Each round takes locks, which lie in this folder; two looks further apart than two rounds find it as it was. */
+  async function untilIdle(): Promise<void> {
+    let before: bigint | undefined;
+    await waitUntil(
+      'no round follows another',
+      async () => {
+        const { mtimeNs } = await stat(at('.storestow'), { bigint: true });
+        const idle = mtimeNs === before;
+        before = mtimeNs;
+        return idle;
+      },
+      { timeout: 15_000, interval: 500 },
+    );
+  }
+
   /** The bucket, with another `put`. */
   function withPut(put: ObjectStore['put']): ObjectStore {
     return new Proxy(store, {
@@ -101,12 +116,13 @@ describe('watchSpool', () => {
     await receive(1);
     watch(NEVER);
     await untilStored('1.2.3.1 from 10.0.0.1');
-    // One after the other, so that no round finds two.
     for (const number of [2, 3]) {
+      await untilIdle();
       await receive(number);
       await untilStored(`1.2.3.${number} from 10.0.0.1`);
     }
     for (const number of [4, 5]) {
+      await untilIdle();
       await receive(number, '10.0.0.2');
       await untilStored(`1.2.3.${number} from 10.0.0.2`);
     }
@@ -159,6 +175,7 @@ describe('watchSpool', () => {
     watch(NEVER);
     await receive(1);
     await untilStored('1.2.3.1 from 10.0.0.1');
+    await untilIdle();
     ending.abort();
     await watching;
     await receive(2);
