@@ -47,7 +47,7 @@ describe.skipIf(skip)('an archive that is stopped in the middle of a study and s
     orthanc = first;
     const wire = await startRecordingProxy(first.stowUrl);
     proxy = wire;
-    wire.latency = 200;
+    wire.latency = 300;
     // Small requests one by one: the middle of the study lasts long enough to be met.
     const config = join(folder.path, 'storestow.json');
     await writeFile(config, JSON.stringify({ archive: { url: wire.url, maxInstances: 5, connections: 1 } }));
@@ -56,15 +56,13 @@ describe.skipIf(skip)('an archive that is stopped in the middle of a study and s
     await up.waitFor(/running/);
     await run('storescu', ['-aet', 'CT1', '-aec', 'STORESTOW', '127.0.0.1', String(port), '+sd', join(folder.path, 'study')]);
 
-    await waitUntil('some instances are stored', () => wire.stores.some(({ stored }) => stored.length > 0), { interval: 10 });
+    await waitUntil('it is in the middle', () => wire.inTheMiddle(), { interval: 5 });
+    // At once: of what is stored in this moment, storestow gets no answer.
+    wire.reachable = false;
     await first.stop();
-    const triesBefore = wire.stores.length;
-    await waitUntil('storestow met the archive that is down', () =>
-      wire.stores.slice(triesBefore - 1).some(({ ended, status }) => ended !== undefined && status === undefined),
-    );
+    await waitUntil('storestow met the archive that is down', () => wire.refused > 0);
 
     // Not yet within reach: what it really kept is known before anything can come again.
-    wire.reachable = false;
     const second = await startOrthanc({ ...kept, ports: first.ports });
     orthanc = second;
     const storedBefore = await archived(second);

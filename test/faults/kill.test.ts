@@ -67,8 +67,8 @@ describe.skipIf(skip)('kill -9 in the middle of a study', () => {
     await run('storescu', ['-aet', 'CT1', '-aec', 'STORESTOW', '127.0.0.1', String(port), '+sd', study]);
   }
 
-  async function someAreStored(): Promise<void> {
-    await waitUntil('some instances are stored', () => proxy.stores.some(({ stored }) => stored.length > 0), { interval: 5 });
+  async function inTheMiddle(): Promise<void> {
+    await waitUntil('some instances are stored, with and without an answer', () => proxy.inTheMiddle(), { interval: 5 });
   }
 
   /** What the archive gave an answer for, and what it kept without. */
@@ -103,10 +103,10 @@ describe.skipIf(skip)('kill -9 in the middle of a study', () => {
 
   it('of the function: it comes back, and all arrives once', async () => {
     const study = await writeCtStudy(join(folder.path, 'study'), 60);
-    proxy.latency = 150;
+    proxy.latency = 300;
     const { pid } = await childOfUp(FUNCTION);
     await send(join(folder.path, 'study'));
-    await someAreStored();
+    await inTheMiddle();
     process.kill(pid, 'SIGKILL');
     expect(await storedCount()).toBeLessThan(60);
     proxy.latency = 0;
@@ -133,9 +133,9 @@ describe.skipIf(skip)('kill -9 in the middle of a study', () => {
 
   it('of up: its processes end, and started again it goes on', async () => {
     const study = await writeCtStudy(join(folder.path, 'study'), 60);
-    proxy.latency = 150;
+    proxy.latency = 300;
     await send(join(folder.path, 'study'));
-    await someAreStored();
+    await inTheMiddle();
     const children = await descendantsOf(up.child.pid ?? 0);
     await up.stop('SIGKILL');
     const left = await storedCount();

@@ -16,6 +16,8 @@ export interface RecordedStore {
   status?: number;
   /** Of the answer's ReferencedSOPSequence. */
   stored: readonly string[];
+  /** The client was given the answer. */
+  answered: boolean;
 }
 
 export interface RecordingProxy {
@@ -24,12 +26,14 @@ export interface RecordingProxy {
   readonly stores: readonly RecordedStore[];
   /** STOW-RS requests that were turned away or got no answer. */
   readonly refused: number;
-  /** Milliseconds that each STOW-RS request waits before it goes on. */
+  /** Milliseconds that the answer to a STOW-RS request is held back: the archive has the instances, and the client does not know. */
   latency: number;
   /** False: every connection is dropped, as by a machine that is down. */
   reachable: boolean;
   /** The archive has these, whatever was answered: none of them may come again. */
   noteStored(sopInstanceUIDs: readonly string[]): void;
+  /** Whether the client knows of some that are stored, and does not know of others. */
+  inTheMiddle(): boolean;
   /** SOP Instance UIDs that came while stored, or while under way in another request. */
   sentAgain(): readonly string[];
   close(): Promise<void>;
@@ -55,19 +59,21 @@ export async function startRecordingProxy(archiveUrl: string): Promise<Recording
     const isStore = request.method === 'POST' && body.length > 0;
     let record: RecordedStore | undefined;
     if (isStore) {
-      if (proxy.latency > 0) await delay(proxy.latency);
-      if (!proxy.reachable) return drop(response, true);
-      record = { sopInstanceUIDs: instancesOf(body), began: ++clock, stored: [] };
+      record = { sopInstanceUIDs: instancesOf(body), began: ++clock, stored: [], answered: false };
       stores.push(record);
     }
     const answer = await forward(origin, request, body).catch(() => undefined);
-    if (record !== undefined) record.ended = ++clock;
-    if (answer === undefined || !proxy.reachable) return drop(response, isStore);
     if (record !== undefined) {
-      record.status = answer.status;
-      record.stored = storedIn(answer.body);
-      noteStored(record.stored);
+      record.ended = ++clock;
+      if (answer !== undefined) {
+        record.status = answer.status;
+        record.stored = storedIn(answer.body);
+        noteStored(record.stored);
+      }
+      await delay(proxy.latency);
     }
+    if (answer === undefined || !proxy.reachable || response.destroyed) return drop(response, isStore);
+    if (record !== undefined) record.answered = true;
     response.writeHead(answer.status, answer.headers).end(answer.body);
   }
 
@@ -94,6 +100,10 @@ export async function startRecordingProxy(archiveUrl: string): Promise<Recording
     latency: 0,
     reachable: true,
     noteStored,
+    inTheMiddle: () => {
+      const withInstances = stores.filter(({ stored }) => stored.length > 0);
+      return withInstances.some(({ answered }) => answered) && withInstances.some(({ answered }) => !answered);
+    },
     sentAgain: () =>
       stores.flatMap((store) =>
         store.sopInstanceUIDs.filter(
