@@ -1,13 +1,17 @@
 /** `storestow upload`: what storescp execs. Spool → bucket, or with `--direct` the whole way in this process. */
-import { join, resolve } from 'node:path';
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { parseConfig } from '../core/config/load.ts';
 import type { Config } from '../core/config/schema.ts';
 import { StorestowError } from '../core/errors.ts';
 import { createLog, type Log } from '../core/logging.ts';
+import { stateFolder } from '../core/spool-layout.ts';
 import { createMemoryStore } from '../core/store/memory-store.ts';
 import { openStore } from '../core/store/open-store.ts';
 import type { ObjectStore } from '../core/store/object-store.ts';
 import { createDirectStore } from '../functions/direct/direct-store.ts';
+import { openSentJournal } from '../functions/direct/sent-journal.ts';
 import { openPorts } from '../functions/ingest/open-ports.ts';
 import { parseSeedArguments, type SeedArguments } from '../local-uploader/seed-arguments.ts';
 import { uploadExitCode, type UploadReport } from '../local-uploader/upload-report.ts';
@@ -86,7 +90,7 @@ export function uploadCommand(finish: Finish): Subcommand {
       const log = createLog({ level: options.logLevel ?? 'warn', name: 'upload' });
       const seed = parseSeedArguments(args);
       const settings = await loadSettings(options);
-      const store = await openTarget(settings, options, seed, log);
+      const store = await openTarget(settings, options, seed, args, log);
       try {
         if (options.watch === true) {
           await watch(options, seed, settings, store, log);
@@ -102,21 +106,33 @@ export function uploadCommand(finish: Finish): Subcommand {
 }
 
 async function openTarget(
-  { config, bucket }: Settings,
+  { config, bucket, data }: Settings,
   options: Options,
   seed: SeedArguments | undefined,
+  args: readonly string[],
   log: Log,
 ): Promise<ObjectStore> {
   if (options.direct !== true) return openStore(bucket);
   const opened = await openPorts(directConfig(config, options, seed), log, createMemoryStore());
-  const direct = createDirectStore(opened.ports);
+  const whole = options.all === true || options.watch === true;
+  const folder = whole ? spoolOf(options, data) : resolve(seed?.studyFolder ?? args[0] ?? '');
+  const journal = openSentJournal(await journalPath(folder, whole ? folder : dirname(folder)));
+  const direct = createDirectStore(opened.ports, { journal });
   return {
     ...direct,
     close: async () => {
       await direct.close();
       await opened.close();
+      journal.close();
     },
   };
+}
+
+/** Beside the locks of the spool. A folder that is not there is for the uploader to judge: no trace of a visit is left for it. */
+async function journalPath(folder: string, spool: string): Promise<string> {
+  if (!existsSync(folder)) return ':memory:';
+  await mkdir(stateFolder(spool), { recursive: true, mode: 0o700 });
+  return join(stateFolder(spool), 'sent.sqlite');
 }
 
 function directConfig(config: Config, options: Options, seed: SeedArguments | undefined): Config {

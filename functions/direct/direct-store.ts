@@ -5,8 +5,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { StorestowError } from '../../core/errors.ts';
 import type { ObjectBody, ObjectHead, ObjectStore, PutOptions } from '../../core/store/object-store.ts';
+import { parseObjectKey, type ObjectKeyParts } from '../../core/store/object-key.ts';
+import type { Archive } from '../../core/stow/outcome.ts';
 import { ingestBatch } from '../ingest/ingest-batch.ts';
 import type { IngestPorts, IngestResult } from '../ingest/ports.ts';
+import { journaledArchive, sentContent } from './journaled-archive.ts';
+import type { SentJournal } from './sent-journal.ts';
 
 interface Waiting {
   readonly key: string;
@@ -17,6 +21,7 @@ interface Waiting {
 const GATHER = 20;
 
 export interface DirectStoreOptions {
+  readonly journal: SentJournal;
   /**
    * How many objects, of those stowed last, `head` still knows: more than an uploader has under way, fewer than a resident one
    * brings in a year. Of an older one the archive is asked again. Default 10 000.
@@ -24,8 +29,18 @@ export interface DirectStoreOptions {
   readonly remembered?: number;
 }
 
-/** `ports.store` holds what is under way, and nothing longer: a store in memory does, since the files stay in the spool. */
-export function createDirectStore(ports: IngestPorts, { remembered = 10_000 }: DirectStoreOptions = {}): ObjectStore {
+/** `given.store` holds what is under way, and nothing longer: a store in memory does, since the files stay in the spool. */
+export function createDirectStore(given: IngestPorts, { journal, remembered = 10_000 }: DirectStoreOptions): ObjectStore {
+  const archives = new Map<Archive, Archive>();
+  const ports: IngestPorts = {
+    ...given,
+    archiveFor(source) {
+      const archive = given.archiveFor(source);
+      const journaled = archives.get(archive) ?? journaledArchive(archive, journal);
+      archives.set(archive, journaled);
+      return journaled;
+    },
+  };
   const underWay = ports.store;
   const stowed = new Map<string, ObjectHead>();
   let waiting: Waiting[] = [];
@@ -46,9 +61,12 @@ export function createDirectStore(ports: IngestPorts, { remembered = 10_000 }: D
       const results = await ingestBatch(batch, ports);
       const byKey = new Map(results.map((result) => [result.key, result]));
       for (const { key, settled } of batch) {
-        const failure = failureOf(key, byKey.get(key));
-        if (failure === undefined) settled.resolve();
-        else settled.reject(failure);
+        const failure = failureOf(key, byKey.get(key), journal);
+        if (failure === undefined) {
+          const parts = parseObjectKey(key);
+          if (parts !== undefined) journal.add([{ ...parts, content: originalContent(parts) }]);
+          settled.resolve();
+        } else settled.reject(failure);
       }
     } catch (error) {
       for (const { settled } of batch) settled.reject(error);
@@ -90,20 +108,38 @@ export function createDirectStore(ports: IngestPorts, { remembered = 10_000 }: D
 }
 
 /**
- * | ingest's result          | the put                                     |
- * |--------------------------|---------------------------------------------|
- * | stowed                   | done                                        |
- * | quarantined              | fails for good; the file stays in the spool |
- * | retry, or none           | fails, to be tried again                    |
+ * | ingest's result                                | the put                                     |
+ * |------------------------------------------------|---------------------------------------------|
+ * | stowed now                                     | done                                        |
+ * | was there already, and these bytes were sent from here | done                                |
+ * | was there already, and they were not           | fails for good; the file stays in the spool |
+ * | quarantined                                    | fails for good; the file stays in the spool |
+ * | retry, or none                                 | fails, to be tried again                    |
  */
-function failureOf(key: string, result: IngestResult | undefined): StorestowError | undefined {
-  if (result?.state === 'stowed') return undefined;
+function failureOf(key: string, result: IngestResult | undefined, journal: SentJournal): StorestowError | undefined {
+  if (result?.state === 'stowed') {
+    if (result.alreadyThere !== true || wasSent(key, result, journal)) return undefined;
+    const message = `the archive had the SOP Instance UID of ${key} before, and not from here; compare the two, the file stays`;
+    return new StorestowError('CONFLICT', message, { object: key });
+  }
   const code = result?.code ?? 'INTERNAL';
   const refused = result?.state === 'quarantined';
   const message = refused
     ? `${key} was refused: ${code}; correct the cause, its file stays`
     : `${key} is not stowed yet: ${code}`;
   return new StorestowError(code, message, { object: key, retryable: !refused });
+}
+
+/** As these bytes were sent, by a process that died before it put the file away; or as the same original came again. */
+function wasSent(key: string, { record }: IngestResult, journal: SentJournal): boolean {
+  const parts = parseObjectKey(key);
+  if (parts === undefined) return false;
+  const contents = [originalContent(parts), ...(record?.sentMd5 === undefined ? [] : [sentContent(record.sentMd5)])];
+  return contents.some((content) => journal.has({ ...parts, content }));
+}
+
+function originalContent({ digest }: ObjectKeyParts): string {
+  return `original:${digest}`;
 }
 
 function bound(store: ObjectStore): Pick<ObjectStore, 'get' | 'getTags' | 'putTags' | 'list' | 'delete'> {

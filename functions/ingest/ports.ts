@@ -73,4 +73,6 @@ export interface IngestResult {
   readonly record?: AuditRecord;
   /** Bytes as sent, of `stowed`. */
   readonly sentLength?: number;
+  /** Of `stowed`: the archive listed it before, and it was not sent. */
+  readonly alreadyThere?: boolean;
 }

@@ -36,7 +36,7 @@ export async function settle(
     const record = recordOf({ kind: 'stowed' }, prepared, ports, proof);
     await writeOutcome(ports.store, key, record, log);
     log.info({ key, proof, alreadyThere, ...(final.kind === 'warned' ? { warning: final.reason } : {}) }, 'stowed');
-    return { key, state: 'stowed', record, sentLength: prepared.length };
+    return { key, state: 'stowed', record, sentLength: prepared.length, alreadyThere };
   }
   const { kind, code, message, reason } = final;
   const why = { key, code, why: message, ...(reason === undefined ? {} : { reason }) };

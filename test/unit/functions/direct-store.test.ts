@@ -4,11 +4,13 @@ import { createMemoryStore } from '../../../core/store/memory-store.ts';
 import type { ObjectStore } from '../../../core/store/object-store.ts';
 import type { Outcome } from '../../../core/stow/outcome.ts';
 import { createDirectStore } from '../../../functions/direct/direct-store.ts';
+import { journaledArchive } from '../../../functions/direct/journaled-archive.ts';
+import { openSentJournal } from '../../../functions/direct/sent-journal.ts';
 import { FakeArchive, fakeObject, ingestDouble, type FakeInstance, type Script } from '../../support/ingest-double.ts';
 
 function double(script?: Script, store: ObjectStore = createMemoryStore()) {
   const { ports, archive } = ingestDouble({ archive: new FakeArchive(script), store });
-  return { ports, archive, store, direct: createDirectStore(ports) };
+  return { ports, archive, store, direct: createDirectStore(ports, { journal: openSentJournal(':memory:') }) };
 }
 
 /** As the uploader does. */
@@ -137,12 +139,46 @@ describe('the store that is the archive', () => {
 
   it('forgets the oldest beyond what it is to remember; the archive is asked about it, and not sent it', async () => {
     const { ports, archive } = double();
-    const direct = createDirectStore(ports, { remembered: 2 });
+    const direct = createDirectStore(ports, { journal: openSentJournal(':memory:'), remembered: 2 });
     const keys = [await put(direct, { sop: '1' }), await put(direct, { sop: '2' }), await put(direct, { sop: '3' })];
     const heads = await Promise.all(keys.map((key) => direct.head(key)));
     expect(heads.map((head) => head?.key)).toEqual([undefined, keys[1], keys[2]]);
     await put(direct, { sop: '1' });
     expect(archive.sent).toEqual(['1', '2', '3']);
+  });
+
+  describe('with an instance that the archive has before', () => {
+    it('keeps the file: what is there may be other content, and no journal says that it is ours', async () => {
+      const { ports, archive } = double();
+      await put(createDirectStore(ports, { journal: openSentJournal(':memory:') }), { sop: '1' });
+      const stranger = createDirectStore(ports, { journal: openSentJournal(':memory:') });
+      await expect(put(stranger, { sop: '1' })).rejects.toMatchObject({ code: 'CONFLICT', retryable: false });
+      expect(archive.sent).toEqual(['1']);
+    });
+
+    it('counts it as stowed where the journal says that these bytes were sent from here', async () => {
+      const { ports, archive } = double();
+      const journal = openSentJournal(':memory:');
+      await put(createDirectStore(ports, { journal }), { sop: '1' });
+      const key = await put(createDirectStore(ports, { journal }), { sop: '1' });
+      expect(key).toBe(fakeObject({ sop: '1' }).key);
+      expect(archive.sent).toEqual(['1']);
+    });
+
+    it('takes what was there at its first try out of the journal', async () => {
+      const journal = openSentJournal(':memory:');
+      const instance = { studyInstanceUID: '1.2', sopInstanceUID: '1.2.3', content: 'sent:a' };
+      const there: Outcome = { kind: 'stored', proof: 'listed', alreadyThere: true };
+      const archive = journaledArchive(
+        { description: 'fake', find: async () => new Map(), store: async () => [there], close: async () => undefined },
+        journal,
+      );
+      await archive.store([{ ...instance, md5: 'a', seriesInstanceUID: '1.1', sopClassUID: '1', segments: [], length: 0 }]);
+      expect(journal.has(instance)).toBe(false);
+      journal.add([instance]);
+      expect(journal.has(instance)).toBe(true);
+      expect(journal.add([instance])).toEqual([]);
+    });
   });
 
   it('waits at its close for what is under way', async () => {
