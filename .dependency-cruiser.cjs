@@ -51,7 +51,7 @@ const stepRules = Object.entries(STEPS).map(([step, allowed]) => ({
   from: { path: `^core/${step}/` },
   to: {
     path: '^core/',
-    pathNot: `^core/((${allowed.join('|')}|config)/|(errors|concurrency|retry|logging)\\.ts$)`,
+    pathNot: `^core/((${allowed.join('|')}|config)/|(errors|concurrency|retry|logging|shared-database)\\.ts$)`,
   },
 }));
 
@@ -79,9 +79,9 @@ module.exports = {
     },
     {
       name: 'shared-files-know-no-step',
-      comment: 'errors, configuration, concurrency, retry and logging are used by every step and use none',
+      comment: 'errors, configuration, concurrency, retry, logging and shared-database are used by every step and use none',
       severity: 'error',
-      from: { path: '^core/(config/|(errors|concurrency|retry|logging)\\.ts$)' },
+      from: { path: '^core/(config/|(errors|concurrency|retry|logging|shared-database)\\.ts$)' },
       to: { path: '^core/(dicom|coerce|encode|stow|store|audit)/|^core/prepare-instance' },
     },
     ...stepRules,

@@ -4,10 +4,11 @@
  * Several processes may use one file at once; each step is one transaction.
  */
 import { randomUUID } from 'node:crypto';
-import { DatabaseSync, type SQLOutputValue } from 'node:sqlite';
+import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
 import { ARRIVALS_DDL, insertArrival } from '../core/store/arrivals.ts';
-import { databaseError, inTransaction } from '../core/store/bucket-database.ts';
+import { databaseError } from '../core/store/bucket-database.ts';
 import type { ErrorCode } from '../core/errors.ts';
+import { inTransaction, openSharedDatabase } from '../core/shared-database.ts';
 
 export interface QueueOptions {
   /** The SQLite file; the embedded bucket's `bucket.sqlite`, or one of its own beside another bucket. */
@@ -113,8 +114,7 @@ export class ArrivalsQueue {
     this.#now = options.now ?? Date.now;
     this.#random = options.random ?? Math.random;
     this.#database = this.#guarded(() => {
-      const database = new DatabaseSync(options.path, { timeout: 10_000 });
-      database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
+      const database = openSharedDatabase(options.path);
       database.exec(ARRIVALS_DDL);
       database.exec(`
         CREATE INDEX IF NOT EXISTS arrivals_by_key ON arrivals (key);

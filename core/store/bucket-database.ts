@@ -1,17 +1,16 @@
 /**
  * The embedded bucket's SQLite file, `bucket.sqlite`: opened the same way by every process that shares the folder, and its
- * failures as members of the error family. A committed transaction is on the disk (WAL, synchronous=FULL).
+ * failures as members of the error family.
  */
-import { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { StorestowError, type ErrorCode } from '../errors.ts';
+import { inTransaction, openSharedDatabase } from '../shared-database.ts';
 import { ARRIVALS_DDL } from './arrivals.ts';
 
 /** Below the bucket's folder. */
 export const DATABASE_NAME = 'bucket.sqlite';
 
 const SCHEMA_VERSION = 1;
-/** Milliseconds; transactions are a few rows, so the wait for another process is short unless the disk is stuck. */
-const BUSY_TIMEOUT = 10_000;
 
 /** `file`: where the bytes lie (object-files.ts); `discarded`: files that no object has any more, until they are unlinked. */
 const DDL = `
@@ -34,8 +33,7 @@ const DDL = `
 export function openBucketDatabase(path: string): DatabaseSync {
   let database: DatabaseSync | undefined;
   try {
-    database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT });
-    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
+    database = openSharedDatabase(path);
     if (schemaVersion(database) !== SCHEMA_VERSION) createSchema(database, path);
     return database;
   } catch (cause) {
@@ -57,20 +55,6 @@ function createSchema(database: DatabaseSync, path: string): void {
       });
     database.exec(`${DDL} PRAGMA user_version = ${SCHEMA_VERSION};`);
   });
-}
-
-/** Takes the write lock first, so that what `work` reads still holds when it commits. */
-export function inTransaction<Result>(database: DatabaseSync, work: () => Result): Result {
-  database.exec('BEGIN IMMEDIATE');
-  try {
-    const result = work();
-    database.exec('COMMIT');
-    return result;
-  } catch (error) {
-    // SQLite itself rolls back on some failures, a full disk among them.
-    if (database.isTransaction) database.exec('ROLLBACK');
-    throw error;
-  }
 }
 
 /** Primary result code (https://www.sqlite.org/rescode.html) → code of the family and what to do. */

@@ -4,7 +4,8 @@
  */
 import type { DatabaseSync } from 'node:sqlite';
 import { StorestowError } from '../errors.ts';
-import { databaseError, inTransaction } from './bucket-database.ts';
+import { inTransaction } from '../shared-database.ts';
+import { databaseError } from './bucket-database.ts';
 
 interface Step {
   /** Runs inside the transaction; returns how to tell the caller once it is committed. */

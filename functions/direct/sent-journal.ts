@@ -2,8 +2,9 @@
  * What `--direct` has sent: the memory that the bucket's tags are elsewhere. An archive that lists a SOP Instance UID may hold
  * other content under it; what this machine sent before is its own, and only that may count as stowed without being sent.
  */
-import { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { StorestowError } from '../../core/errors.ts';
+import { inTransaction, openSharedDatabase } from '../../core/shared-database.ts';
 
 export interface SentInstance {
   readonly studyInstanceUID: string;
@@ -30,15 +31,13 @@ export function openSentJournal(path: string): SentJournal {
   const forget = database.prepare('DELETE FROM sent WHERE study = ? AND sop = ? AND content = ?');
   const find = database.prepare('SELECT 1 FROM sent WHERE study = ? AND sop = ? AND content = ?');
   return {
-    add: (instances) => {
-      database.exec('BEGIN IMMEDIATE');
-      const added = instances.filter(
-        ({ studyInstanceUID, sopInstanceUID, content }) =>
-          insert.run(studyInstanceUID, sopInstanceUID, content, Date.now()).changes > 0,
-      );
-      database.exec('COMMIT');
-      return added;
-    },
+    add: (instances) =>
+      inTransaction(database, () =>
+        instances.filter(
+          ({ studyInstanceUID, sopInstanceUID, content }) =>
+            insert.run(studyInstanceUID, sopInstanceUID, content, Date.now()).changes > 0,
+        ),
+      ),
     remove: (instances) => {
       for (const { studyInstanceUID, sopInstanceUID, content } of instances)
         forget.run(studyInstanceUID, sopInstanceUID, content);
@@ -50,11 +49,10 @@ export function openSentJournal(path: string): SentJournal {
 
 function open(path: string): DatabaseSync {
   try {
-    const database = new DatabaseSync(path, { timeout: 10_000 });
-    database.exec(`
-      PRAGMA journal_mode = WAL;
-      PRAGMA synchronous = FULL;
-      CREATE TABLE IF NOT EXISTS sent (study TEXT, sop TEXT, content TEXT, at INTEGER, PRIMARY KEY (study, sop, content)) WITHOUT ROWID;`);
+    const database = openSharedDatabase(path);
+    database.exec(
+      'CREATE TABLE IF NOT EXISTS sent (study TEXT, sop TEXT, content TEXT, at INTEGER, PRIMARY KEY (study, sop, content)) WITHOUT ROWID',
+    );
     database.prepare('DELETE FROM sent WHERE at < ?').run(Date.now() - KEPT);
     return database;
   } catch (cause) {

@@ -1,7 +1,8 @@
 /** What the embedded archive holds: files (instance-files.ts) and their index in SQLite, whose row is what makes an instance exist. */
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
-import { DatabaseSync, type SQLOutputValue } from 'node:sqlite';
+import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
+import { inTransaction, openSharedDatabase } from '../../core/shared-database.ts';
 import { createInFlight, type InFlight } from '../../core/stow/in-flight.ts';
 import type { Description } from './describe-instance.ts';
 import { InstanceFiles, type InstanceNames } from './instance-files.ts';
@@ -79,8 +80,8 @@ export class InstanceStore {
     await mkdir(folder, { recursive: true });
     const files = new InstanceFiles(folder);
     await files.prepare();
-    const database = new DatabaseSync(path.join(folder, 'archive.sqlite'), { timeout: 10_000 });
-    database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; ${DDL}`);
+    const database = openSharedDatabase(path.join(folder, 'archive.sqlite'));
+    database.exec(DDL);
     return new InstanceStore(database, files);
   }
 
@@ -111,34 +112,28 @@ export class InstanceStore {
 
   #insert(instance: NewInstance): Added {
     const { studyInstanceUID, seriesInstanceUID, sopInstanceUID, sopClassUID, description, file } = instance;
-    this.#database.exec('BEGIN IMMEDIATE');
-    try {
+    return inTransaction(this.#database, () => {
       const refused = this.#check(instance);
-      if (refused === undefined) {
-        this.#database
-          .prepare('INSERT OR IGNORE INTO studies VALUES (?, ?, ?)')
-          .run(studyInstanceUID, description.patient ?? this.#inventedPatient(), JSON.stringify(description.studyAttributes));
-        this.#database
-          .prepare('INSERT INTO instances VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
-          .run(
-            sopInstanceUID,
-            studyInstanceUID,
-            seriesInstanceUID,
-            sopClassUID,
-            description.transferSyntaxUID,
-            description.modality,
-            file.size,
-            file.digest,
-            Date.now(),
-            JSON.stringify(description.instanceAttributes),
-          );
-      }
-      this.#database.exec('COMMIT');
-      return refused ?? { kind: 'added' };
-    } catch (error) {
-      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
-      throw error;
-    }
+      if (refused !== undefined) return refused;
+      this.#database
+        .prepare('INSERT OR IGNORE INTO studies VALUES (?, ?, ?)')
+        .run(studyInstanceUID, description.patient ?? this.#inventedPatient(), JSON.stringify(description.studyAttributes));
+      this.#database
+        .prepare('INSERT INTO instances VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
+        .run(
+          sopInstanceUID,
+          studyInstanceUID,
+          seriesInstanceUID,
+          sopClassUID,
+          description.transferSyntaxUID,
+          description.modality,
+          file.size,
+          file.digest,
+          Date.now(),
+          JSON.stringify(description.instanceAttributes),
+        );
+      return { kind: 'added' };
+    });
   }
 
   #inventedPatient(): string {

@@ -12,6 +12,7 @@ import { waitUntil } from '../support/wait-until.ts';
 
 interface Writer {
   readonly child: ChildProcess;
+  /** Its exit code. */
   readonly ended: Promise<unknown>;
   /** Complete lines so far. */
   lines(): string[];
@@ -46,7 +47,8 @@ describe('the embedded bucket and its processes', () => {
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
     let output = '';
     child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
-    const writer = { child, ended: once(child, 'close'), lines: () => output.split('\n').slice(0, -1) };
+    const ended = once(child, 'close').then(([exitCode]: unknown[]) => exitCode);
+    const writer = { child, ended, lines: () => output.split('\n').slice(0, -1) };
     writers.push(writer);
     return writer;
   }
@@ -80,7 +82,7 @@ describe('the embedded bucket and its processes', () => {
     const names = ['a', 'b', 'c', 'd'];
     // All at once, on a folder that does not exist yet: creating it is part of the race.
     for (const name of names) startWriter({ name, prefix: 'raced/', count, size: 3000, concurrency: 16, condition: 'ifAbsent' });
-    await Promise.all(writers.map(({ ended }) => ended));
+    expect(await Promise.all(writers.map(({ ended }) => ended))).toEqual([0, 0, 0, 0]);
     const outcomes = writers.flatMap((writer, index) => writer.lines().map((line) => [names[index], ...line.split(' ')]));
     expect(outcomes).toHaveLength(count * names.length);
     const won = outcomes.filter(([, , outcome]) => outcome === 'won');
@@ -101,7 +103,7 @@ describe('the embedded bucket and its processes', () => {
   it('keeps one whole version where several processes overwrite each other', async () => {
     const count = 40;
     for (const name of ['a', 'b', 'c']) startWriter({ name, prefix: 'same/', count, size: 20_000, concurrency: 8 });
-    await Promise.all(writers.map(({ ended }) => ended));
+    expect(await Promise.all(writers.map(({ ended }) => ended))).toEqual([0, 0, 0]);
     expect(writers.flatMap((writer) => writer.lines()).filter((line) => !line.endsWith(' won'))).toEqual([]);
     const store = await openFolderStore(folder.path);
     const keys = await expectComplete(store);

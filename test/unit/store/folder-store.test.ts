@@ -3,7 +3,8 @@ import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'n
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { databaseError, inTransaction, openBucketDatabase } from '../../../core/store/bucket-database.ts';
+import { inTransaction } from '../../../core/shared-database.ts';
+import { databaseError, openBucketDatabase } from '../../../core/store/bucket-database.ts';
 import { openFolderStore, type FolderStore } from '../../../core/store/folder-store.ts';
 import { GroupCommit } from '../../../core/store/group-commit.ts';
 import { fileError, ObjectFiles } from '../../../core/store/object-files.ts';
