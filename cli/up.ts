@@ -227,6 +227,7 @@ async function startReceiver(spool: string, cloud: LocalCloud, { port, aet }: Op
     name: 'the uploader',
     log,
   });
+  await uploader.begun;
   return {
     port: storescp.port,
     close: async () => {

@@ -162,6 +162,7 @@ async function watch(
   try {
     await watchSpool(spoolOf(options, data), { store, log, now: () => new Date() }, uploadOptionsOf(options, seed, config), {
       signal: ending,
+      onListening: () => process.send?.('ready'),
     });
   } finally {
     // The channel that is listened to would keep this process alive.

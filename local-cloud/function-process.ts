@@ -13,6 +13,8 @@ interface Context {
 }
 
 interface FunctionModule {
+  /** Resolves when the module has all that it starts. */
+  readonly ready?: Promise<unknown>;
   readonly handler: (event: unknown, context: Context) => Promise<unknown>;
 }
 
@@ -46,4 +48,5 @@ process.on('SIGTERM', () => undefined);
 
 const loaded = (await import(pathToFileURL(process.argv[2] ?? '').href)) as FunctionModule;
 process.on('message', (message: ToFunction) => void invoke(loaded, message));
+await loaded.ready;
 tell({ kind: 'ready' });

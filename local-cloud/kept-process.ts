@@ -7,7 +7,7 @@ import { relayLine } from './relay-line.ts';
 import { restartDelay } from './storescp.ts';
 
 export interface KeptProcessOptions {
-  /** Absolute path of the module. It is to end when its IPC channel closes, and on SIGTERM. */
+  /** Absolute path of the module. It is to end when its IPC channel closes, and on SIGTERM; it sends `ready` when it is. */
   readonly module: string;
   readonly args: readonly string[];
   /** What it is, for the log. */
@@ -20,21 +20,31 @@ export interface KeptProcessOptions {
 export interface KeptProcess {
   /** Of the process that runs now, if one does. */
   readonly pid: number | undefined;
+  /** Resolves when the first process is ready, or has ended. */
+  readonly begun: Promise<void>;
   close(): Promise<void>;
 }
+
+/** What a kept process sends when it does its work. */
+const READY = 'ready';
 
 /** Milliseconds that a run must last to count as healthy. */
 const HEALTHY_AFTER = 60_000;
 
 export function keepProcess({ module, args, name, log, endTimeout = 10_000 }: KeptProcessOptions): KeptProcess {
   const ending = new AbortController();
+  const begun = Promise.withResolvers<void>();
   let child: ChildProcess | undefined;
 
   async function keep(): Promise<void> {
     for (let failures = 0; !ending.signal.aborted;) {
       const startedAt = Date.now();
       child = start(module, args, log);
+      child.on('message', (message) => {
+        if (message === READY) begun.resolve();
+      });
       const { code, signal } = await ended(child);
+      begun.resolve();
       child = undefined;
       if (ending.signal.aborted) return;
       failures = Date.now() - startedAt >= HEALTHY_AFTER ? 1 : failures + 1;
@@ -49,6 +59,7 @@ export function keepProcess({ module, args, name, log, endTimeout = 10_000 }: Ke
     get pid() {
       return child?.pid;
     },
+    begun: begun.promise,
     async close() {
       ending.abort();
       child?.kill('SIGTERM');

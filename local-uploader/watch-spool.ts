@@ -13,6 +13,8 @@ export interface WatchOptions {
   readonly signal: AbortSignal;
   /** Milliseconds between two looks where nothing is heard: a notice may be lost, and other folders are not watched. Default 10 s. */
   readonly every?: number;
+  /** Called once, when whatever arrives from then on is heard. */
+  readonly onListening?: () => void;
 }
 
 /** Milliseconds from one round to the next at least: the first arrival goes at once, those that follow it gather. */
@@ -23,10 +25,12 @@ export async function watchSpool(
   spool: string,
   ports: UploadPorts,
   options: UploadOptions,
-  { signal, every = 10_000 }: WatchOptions,
+  { signal, every = 10_000, onListening }: WatchOptions,
 ): Promise<void> {
   const notices = new Notices(receivedFolder(spool));
   try {
+    await notices.listen();
+    onListening?.();
     while (!signal.aborted) {
       await notices.listen();
       const gathered = delay(GATHER, undefined, { signal }).catch(() => undefined);

@@ -24,7 +24,10 @@ async function open(): Promise<OpenPorts> {
 
 // Lambda's init phase has processors to spare, and a runner has time before the first arrival; a failure is met again, and told,
 // by the first invocation.
-if (process.env['STORESTOW_CONFIG'] !== undefined) void open().catch(() => undefined);
+const opening = process.env['STORESTOW_CONFIG'] === undefined ? undefined : open();
+
+/** For a runner that can wait until nothing that an arrival needs has still to be started; Lambda does not look at it. */
+export const ready: Promise<void> = opening?.then(({ warm }) => warm).catch(() => undefined) ?? Promise.resolve();
 
 function logOptions(): { readonly name: string; readonly level?: string } {
   const level = process.env['STORESTOW_LOG_LEVEL'];

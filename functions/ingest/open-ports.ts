@@ -17,6 +17,8 @@ import type { IngestPorts } from './ports.ts';
 
 export interface OpenPorts {
   readonly ports: IngestPorts;
+  /** Resolves, always, when the threads that encode have started and their code is compiled. Nothing needs to wait for it. */
+  readonly warm: Promise<void>;
   /** Ends threads and connections. */
   close(): Promise<void>;
 }
@@ -31,10 +33,11 @@ export async function openPorts(config: Config, log: Log, given?: ObjectStore): 
   const ruleSet = await openRuleSet(config.coerce, store);
   const { threads, enabled } = config.encode;
   const framePool = createFramePool({ threads, maxBytesInFlight: config.ingest.maxBytesInFlight });
-  // Not waited for: whatever keeps the threads from it will be met by the first frame, and said there.
-  if (enabled) void warmUp(framePool).catch(() => undefined);
+  // Whatever keeps the threads from it will be met by the first frame, and said there.
+  const warm = enabled ? warmUp(framePool).catch(() => undefined) : Promise.resolve();
   const archives = new Map<string, Archive>();
   return {
+    warm,
     ports: {
       store,
       archiveFor({ callingAET: aet, institution, site }) {

@@ -1,5 +1,6 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createLog, type Log } from '../../../core/logging.ts';
@@ -53,6 +54,22 @@ describe('keepProcess', () => {
   it('runs the module with its arguments, and knows its id', async () => {
     const process = keep('stays');
     expect(await afterStarts(1)).toEqual([process.pid]);
+  });
+
+  it('has begun when the module says that it is ready', async () => {
+    const { begun } = keep('readies');
+    await afterStarts(1);
+    let said = false;
+    void begun.then(() => (said = true));
+    await setImmediate();
+    expect(said).toBe(false);
+    await writeFile(`${notes()}.go`, '');
+    await begun;
+  });
+
+  it('has begun where the module ends before it is ready', async () => {
+    const { begun } = keep('ends');
+    await begun;
   });
 
   it('starts a module again that ends, later each time, and says so', async () => {
