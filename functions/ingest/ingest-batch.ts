@@ -52,7 +52,6 @@ class Batch {
   readonly #results = new Map<string, IngestResult>();
   /** By study: how many may still come to wait for a request. */
   readonly #expected = new Map<string, number>();
-  #candidates: readonly Candidate[] = [];
   /** How many hold bytes and do not wait for a request yet. */
   #preparing = 0;
 
@@ -63,7 +62,6 @@ class Batch {
     this.#senders = new StudySenders({
       limits: ports.config.archive,
       ...(options.abort === undefined ? {} : { signal: options.abort }),
-      announced: (study) => this.#announced(study),
       // The bytes that somebody waits for may lie in requests that are not full: then these must not wait either.
       hurry: (study) => (this.#expected.get(study) ?? 0) === 0 || (this.#budget.blocked && this.#preparing === 0),
     });
@@ -72,10 +70,10 @@ class Batch {
   async run(keys: readonly string[]): Promise<ReadonlyMap<string, IngestResult>> {
     const inspected = await Promise.all(keys.map((key) => this.#limit(() => this.#inspect(key))));
     for (const result of inspected) if (!isCandidate(result)) this.#finish(result);
-    this.#candidates = inspected.filter(isCandidate);
-    if (this.#candidates.length === 0) return this.#results;
+    const candidates = inspected.filter(isCandidate);
+    if (candidates.length === 0) return this.#results;
     await keepRuleSet(this.#ports.store, this.#ports.ruleSet);
-    const groups = groupRivals(this.#candidates);
+    const groups = groupRivals(candidates);
     for (const [first] of groups) this.#expect(first?.studyInstanceUID, 1);
     await Promise.all(groups.map((rivals) => this.#ingestInTurn(rivals)));
     return this.#results;
@@ -152,12 +150,6 @@ class Batch {
     const outcome = this.#senders.send(archive, prepared, arrived);
     this.#claims.set(id, { archive, key, outcome });
     return outcome;
-  }
-
-  #announced(study: string): readonly string[] {
-    return this.#candidates.flatMap(({ studyInstanceUID, sopInstanceUID }) =>
-      studyInstanceUID === study && sopInstanceUID !== undefined ? [sopInstanceUID] : [],
-    );
   }
 
   #expect(study: string | undefined, change: 1 | -1): void {

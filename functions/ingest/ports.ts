@@ -43,8 +43,6 @@ export interface IngestPorts {
 export interface RequestLimits {
   readonly maxInstances: number;
   readonly maxBytes: number;
-  /** Off for an archive without QIDO-RS: it is not asked what it has already. */
-  readonly confirm: boolean;
 }
 
 export interface IngestOptions {

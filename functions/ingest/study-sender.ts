@@ -1,18 +1,16 @@
 /**
  * Prepared instances on their way to the archive. Each study's instances gather into requests and go as soon as a request
- * is full, while others are still being encoded; what the archive lists already does not go again.
+ * is full, while others are still being encoded; the archive's client sends nothing that the archive lists already.
  */
 import { asStorestowError, StorestowError } from '../../core/errors.ts';
 import type { PreparedInstance } from '../../core/prepare-instance.ts';
-import type { ArchivedInstance, Archive, Outcome } from '../../core/stow/outcome.ts';
+import type { Archive, Outcome } from '../../core/stow/outcome.ts';
 import { planRequests } from '../../core/stow/plan-requests.ts';
 import type { RequestLimits } from './ports.ts';
 
 export interface SenderOptions {
   readonly limits: RequestLimits;
   readonly signal?: AbortSignal;
-  /** SOP Instance UIDs of the batch that are likely to follow under the study: the archive is asked once about all of them. */
-  readonly announced: (studyInstanceUID: string) => readonly string[];
   /** Whether to send what is there instead of waiting until a request is full: nothing more may come for the study. */
   readonly hurry: (studyInstanceUID: string) => boolean;
 }
@@ -28,10 +26,6 @@ interface Waiting {
 interface Study {
   readonly archive: Archive;
   readonly studyInstanceUID: string;
-  readonly asked: Set<string>;
-  readonly listed: Map<string, ArchivedInstance>;
-  /** The questions under way, one after the other. */
-  asking: Promise<void>;
   waiting: Waiting[];
 }
 
@@ -44,21 +38,11 @@ export class StudySenders {
   }
 
   /**
-   * Never rejects. `buffered` is called once, when the instance waits for its request or needs none. Two instances of one
-   * SOP Instance UID must not be under way at once.
+   * Never rejects. `buffered` is called once, when the instance waits for its request. Two instances of one SOP Instance UID
+   * must not be under way at once.
    */
   async send(archive: Archive, instance: PreparedInstance, buffered: () => void): Promise<Outcome> {
     const study = this.#study(archive, instance.studyInstanceUID);
-    try {
-      await this.#ask(study, instance.sopInstanceUID);
-    } catch (thrown) {
-      buffered();
-      return retryable(thrown);
-    }
-    if (study.listed.has(instance.sopInstanceUID)) {
-      buffered();
-      return { kind: 'stored', proof: 'listed', alreadyThere: true };
-    }
     const outcome = new Promise<Outcome>((resolve) => {
       study.waiting.push({ instance, resolve, studyInstanceUID: study.studyInstanceUID, length: instance.length });
     });
@@ -77,32 +61,9 @@ export class StudySenders {
     this.#studies.set(archive, ofArchive);
     const known = ofArchive.get(studyInstanceUID);
     if (known !== undefined) return known;
-    const study = {
-      archive,
-      studyInstanceUID,
-      asked: new Set<string>(),
-      listed: new Map(),
-      asking: Promise.resolve(),
-      waiting: [],
-    };
+    const study = { archive, studyInstanceUID, waiting: [] };
     ofArchive.set(studyInstanceUID, study);
     return study;
-  }
-
-  /** Once for all that was announced; again only for an instance whose key did not tell its SOP Instance UID. */
-  async #ask(study: Study, sopInstanceUID: string): Promise<void> {
-    if (!this.#options.limits.confirm) return;
-    if (!study.asked.has(sopInstanceUID)) {
-      const { archive, studyInstanceUID, asked, listed } = study;
-      const announced = this.#options.announced(studyInstanceUID).filter((uid) => !asked.has(uid));
-      const uids = new Set([sopInstanceUID, ...announced]);
-      for (const uid of uids) asked.add(uid);
-      const answer = archive.find(studyInstanceUID, [...uids]).then((found) => {
-        for (const [uid, instance] of found) listed.set(uid, instance);
-      });
-      study.asking = Promise.all([study.asking, answer]).then(() => undefined);
-    }
-    await study.asking;
   }
 
   #pump(study: Study): void {

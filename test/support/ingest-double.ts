@@ -23,26 +23,35 @@ export interface FakeInstance {
 /** What the archive is to do with a SOP Instance UID, one entry a try; then it stores. `throw`: stored, but the process dies. */
 export type Script = Map<string, (Outcome | 'throw')[]>;
 
+const THERE: Outcome = { kind: 'stored', proof: 'listed', alreadyThere: true };
+
 export class FakeArchive implements Archive {
   readonly description = 'fake';
   /** SOP Instance UIDs of each request, in order. */
   readonly requests: string[][] = [];
-  readonly questions: string[][] = [];
   readonly held = new Map<string, ArchivedInstance>();
   readonly script: Script;
   /** Resolved before each answer, so that a test decides when. */
   answering: Promise<unknown> = Promise.resolve();
+  /** Why it cannot be asked what it has. */
   finding: StorestowError | undefined;
 
   constructor(script: Script = new Map()) {
     this.script = script;
   }
 
+  /** As the client does: it asks first, and sends nothing that is there. */
   async store(instances: readonly OutgoingInstance[]): Promise<readonly Outcome[]> {
-    this.requests.push(instances.map(({ sopInstanceUID }) => sopInstanceUID));
+    const { finding } = this;
+    if (finding !== undefined) return instances.map(() => ({ kind: 'retryable', code: finding.code, message: finding.message }));
+    const absent = instances.filter((instance) => !this.#holds(instance));
+    if (absent.length === 0) return instances.map(() => THERE);
+    this.requests.push(absent.map(({ sopInstanceUID }) => sopInstanceUID));
     await this.answering;
     let died = false;
-    const outcomes = instances.map(({ studyInstanceUID, sopInstanceUID }): Outcome => {
+    const outcomes = instances.map((instance): Outcome => {
+      if (!absent.includes(instance)) return THERE;
+      const { studyInstanceUID, sopInstanceUID } = instance;
       const scripted = this.script.get(sopInstanceUID)?.shift();
       died ||= scripted === 'throw';
       if (scripted !== undefined && scripted !== 'throw' && (scripted.kind === 'retryable' || scripted.kind === 'permanent')) {
@@ -56,7 +65,6 @@ export class FakeArchive implements Archive {
   }
 
   async find(study: string, uids: readonly string[]): Promise<ReadonlyMap<string, ArchivedInstance>> {
-    this.questions.push([...uids]);
     if (this.finding !== undefined) throw this.finding;
     return new Map(
       uids.flatMap((uid) => {
@@ -64,6 +72,10 @@ export class FakeArchive implements Archive {
         return found === undefined ? [] : [[uid, found] as const];
       }),
     );
+  }
+
+  #holds({ studyInstanceUID, sopInstanceUID }: OutgoingInstance): boolean {
+    return this.held.has(`${studyInstanceUID}/${sopInstanceUID}`);
   }
 
   /** Holds nothing. */
@@ -112,7 +124,7 @@ export function ingestDouble({
     },
     prepare: async (file) => prepareFake(file),
     ruleSet: RULES,
-    config: { site: 'default', ingest: { maxBytesInFlight }, archive: { maxInstances, maxBytes, confirm: true } },
+    config: { site: 'default', ingest: { maxBytesInFlight }, archive: { maxInstances, maxBytes } },
     log: createLog({ level: 'silent' }),
     now: () => NOW,
   };

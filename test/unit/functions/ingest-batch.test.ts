@@ -185,25 +185,6 @@ describe('nothing is done twice', () => {
     expect(double.archive.sent).toEqual(['1.1']);
   });
 
-  it('asks the archive once for all of a study', async () => {
-    const double = ingestDouble({ maxInstances: 2 });
-    const sops = ['1.1', '1.2', '1.3', '1.4', '1.5'];
-    const keys = await Promise.all(sops.map((sop) => double.arrive({ sop })));
-    await ingest(double, keys);
-    expect(double.archive.questions.map((question) => [...question].sort())).toEqual([sops]);
-  });
-
-  it('does not ask an archive that has no QIDO-RS', async () => {
-    const double = ingestDouble();
-    double.ports = {
-      ...double.ports,
-      config: { ...double.ports.config, archive: { ...double.ports.config.archive, confirm: false } },
-    };
-    await ingest(double, [await double.arrive({ sop: '1.1' })]);
-    expect(double.archive.questions).toEqual([]);
-    expect(double.archive.sent).toEqual(['1.1']);
-  });
-
   it('sends nothing while the archive cannot be asked', async () => {
     const double = ingestDouble();
     double.archive.finding = new StorestowError('ARCHIVE_UNAVAILABLE', 'as the test wants it');
