@@ -60,6 +60,12 @@ export interface ReleaseOptions {
   readonly delay?: number;
 }
 
+export interface Ready {
+  readonly count: number;
+  /** Milliseconds that the oldest has been waiting. */
+  readonly age: number;
+}
+
 export interface QueueDepth {
   /** May be received now. */
   readonly ready: number;
@@ -138,13 +144,17 @@ export class ArrivalsQueue {
     });
   }
 
-  /** How many could be received now, counted up to `max`. */
-  ready(max: number): number {
+  /** What could be received now, counted up to `max`. */
+  ready(max: number): Ready {
     return this.#guarded(() => {
+      const now = this.#now();
       const row = this.#database
-        .prepare(`SELECT count(*) AS ready FROM (SELECT 1 FROM arrivals WHERE ${RECEIVABLE} LIMIT $max)`)
-        .get({ $now: this.#now(), $maxReceives: this.#maxReceives, $max: max });
-      return Number(row?.['ready']);
+        .prepare(
+          `SELECT count(*) AS count, min(visible_at) AS oldest
+           FROM (SELECT visible_at FROM arrivals WHERE ${RECEIVABLE} ORDER BY visible_at, id LIMIT $max)`,
+        )
+        .get({ $now: now, $maxReceives: this.#maxReceives, $max: max });
+      return { count: Number(row?.['count']), age: now - Number(row?.['oldest'] ?? now) };
     });
   }
 

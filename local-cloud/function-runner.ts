@@ -26,7 +26,7 @@ export interface RunnerOptions {
   readonly concurrency?: number;
   /** Messages of one invocation. Default 100. */
   readonly maxBatch?: number;
-  /** Milliseconds to wait for more messages when the first has come. Default 150. */
+  /** Milliseconds from the arrival of the first message in which more may join it. Default 150. */
   readonly gather?: number;
   /** Milliseconds between two looks at an empty queue. Default 250. */
   readonly poll?: number;
@@ -173,9 +173,10 @@ export class FunctionRunner {
 
   async #gather(): Promise<readonly ArrivalMessage[]> {
     const { queue, maxBatch = 100, gather = 150, visibilityTimeout = 30_000 } = this.#options;
-    const ready = queue.ready(maxBatch);
-    if (ready === 0) return [];
-    if (ready < maxBatch) await this.#pause(gather);
+    const { count, age } = queue.ready(maxBatch);
+    if (count === 0) return [];
+    // What came while an invocation was under way has waited already.
+    if (count < maxBatch && age < gather) await this.#pause(gather - age);
     return this.#stop.signal.aborted ? [] : queue.receive({ max: maxBatch, visibilityTimeout });
   }
 
