@@ -1,5 +1,5 @@
 /** Bytes on their way out of a store, held to the SHA-256 that was kept when they went in. */
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { checksumMismatch } from './store-errors.ts';
 
@@ -43,6 +43,12 @@ async function* verifiedChunks(
     throw translate(error);
   }
   if (length !== size || digest?.digest('hex') !== sha256) throw checksumMismatch(key);
+}
+
+/** `bytes`, held to what is expected as `verifiedStream` holds its source. */
+export function verifiedBytes(bytes: Uint8Array, key: string, { size, sha256 }: ExpectedBytes): Uint8Array {
+  if (bytes.length !== size || (sha256 !== undefined && hash('sha256', bytes, 'hex') !== sha256)) throw checksumMismatch(key);
+  return bytes;
 }
 
 /** All of a stream's bytes. */
