@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path';
 import { finished } from 'node:stream/promises';
 import type { RuleSet } from '../core/coerce/rule-set.ts';
 import { mapConcurrently } from '../core/concurrency.ts';
+import { segmentBytes } from '../core/dicom/byte-source.ts';
 import type { Segments } from '../core/dicom/change.ts';
 import { createFramePool, type FramePool } from '../core/encode/frame-pool.ts';
 import { asStorestowError, StorestowError } from '../core/errors.ts';
@@ -153,7 +154,7 @@ async function writeWhole(path: string, { segments }: Segments): Promise<void> {
   try {
     const handle = await open(partial, 'wx');
     try {
-      await handle.writeFile(segments);
+      for (const segment of segments) await handle.writeFile(segmentBytes(segment));
       await handle.sync();
     } finally {
       await handle.close();

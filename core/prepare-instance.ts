@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto';
 import { coerce, type AppliedRule, type Source } from './coerce/coerce.ts';
 import type { RuleSet } from './coerce/rule-set.ts';
+import { segmentBytes, type Segment } from './dicom/byte-source.ts';
 import { identify } from './dicom/identify.ts';
 import { readPart10 } from './dicom/read-part10.ts';
 import { splice } from './dicom/splice.ts';
@@ -55,7 +56,7 @@ export async function prepareInstance(
   return {
     ...identity,
     ...sent,
-    md5: md5Of(sent.segments),
+    md5: await md5Of(sent.segments),
     codec,
     encoded,
     applied,
@@ -68,8 +69,8 @@ export async function prepareInstance(
   };
 }
 
-function md5Of(segments: readonly Uint8Array[]): string {
+async function md5Of(segments: readonly Segment[]): Promise<string> {
   const digest = createHash('md5');
-  for (const segment of segments) digest.update(segment);
+  for (const segment of segments) for await (const bytes of segmentBytes(segment)) digest.update(bytes);
   return digest.digest('hex');
 }

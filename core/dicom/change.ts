@@ -1,6 +1,7 @@
 /**
  * What the steps return: changes, as values. The splicer applies them to a file; nothing else writes.
  */
+import type { Segment } from './byte-source.ts';
 import type { Tag, VR } from './data-set.ts';
 
 /** From the data set down to a nested one: the item `item` (from 0) of the sequence `tag`, and so on. Empty: top level. */
@@ -15,8 +16,11 @@ export type NewElement =
   | { readonly tag: Tag; readonly vr: Exclude<VR, 'SQ'>; readonly value: Uint8Array }
   | { readonly tag: Tag; readonly vr: 'SQ'; readonly items: readonly (readonly NewElement[])[] }
   | { readonly tag: Tag; readonly raw: Uint8Array }
-  /** Encapsulated pixel data: one fragment a frame; the Basic Offset Table is computed (PS3.5 A.4). */
-  | { readonly tag: Tag; readonly vr: 'OB'; readonly frames: readonly Uint8Array[] };
+  /**
+   * Encapsulated pixel data: one fragment a frame. The Basic Offset Table is computed, or empty where an Extended one stands
+   * beside it (PS3.5 A.4, PS3.3 C.7.6.3.1.8).
+   */
+  | { readonly tag: Tag; readonly vr: 'OB'; readonly frames: readonly Segment[]; readonly extendedOffsets?: boolean };
 
 export type Change =
   /** Replaces the element of that tag, or inserts it in tag order. */
@@ -32,9 +36,9 @@ export type Change =
       readonly reason: string;
     };
 
-/** Bytes in pieces, many of them views of the original file: what a splice gives and a sender streams. */
+/** Bytes in pieces, many of them views or ranges of the original file: what a splice gives and a sender streams. */
 export interface Segments {
-  readonly segments: readonly Uint8Array[];
+  readonly segments: readonly Segment[];
   /** Sum of the segments' lengths in bytes. */
   readonly length: number;
 }

@@ -3,6 +3,8 @@
  * value; values are views into the bytes, so what no change names can be copied as it is.
  */
 
+import type { SourceRange } from './byte-source.ts';
+
 /** Group in the upper, element in the lower 16 bits, as an unsigned 32-bit number. */
 export type Tag = number;
 
@@ -75,8 +77,21 @@ export interface TransferSyntax {
   readonly encapsulated: boolean;
 }
 
+/**
+ * What a large file leaves out of memory: the value of its top-level pixel data. Offsets before the gap are those of the file,
+ * those behind it are less by its length; `Element.length` and the places of fragments are given as if the value were there.
+ */
+export interface Gap {
+  /** Where the value would begin in `Part10.body`. */
+  readonly at: number;
+  /** The bytes that are not there. */
+  readonly range: SourceRange;
+  /** Of an encapsulated value: where its fragments lie, counted as if the value began at `at`. */
+  readonly fragments?: readonly Fragment[];
+}
+
 export interface Part10 {
-  /** The file as received. */
+  /** The file as received, or what of it is in memory. */
   readonly file: Uint8Array;
   /** Offset of the group 0002 elements in `file`: 132 with a preamble and prefix. */
   readonly metaOffset: number;
@@ -91,4 +106,6 @@ export interface Part10 {
   /** First byte after the last element of the data set in `body`; what follows is trailing padding, kept as it is. */
   readonly dataSetEnd: number;
   readonly dataSet: DataSet;
+  /** Of a large file. */
+  readonly gap?: Gap;
 }

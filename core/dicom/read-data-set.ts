@@ -3,7 +3,7 @@
  * elements that tile the range, or a `MALFORMED` / `TRUNCATED` with the offset: nothing is guessed or left out.
  */
 import { StorestowError } from '../errors.ts';
-import type { DataSet, Element, Encoding, Fragment, Item, Tag, VR } from './data-set.ts';
+import type { DataSet, Element, Encoding, Fragment, Gap, Item, Tag, VR } from './data-set.ts';
 import { vrOf } from './dictionary.ts';
 import { formatTag, isPrivateCreator } from './tag-text.ts';
 import { TAG } from './tags.ts';
@@ -58,6 +58,16 @@ export interface DataSetRange {
   readonly end: number;
 }
 
+/** Where the value of the first top-level pixel data begins, and what its header says of its length. */
+export interface PixelDataPlace {
+  readonly valueOffset: number;
+  /** Bytes; of no use where it is undefined. */
+  readonly length: number;
+  readonly undefinedLength: boolean;
+}
+
+const PIXEL_DATA: ReadonlySet<Tag> = new Set([TAG.PixelData, TAG.FloatPixelData, TAG.DoubleFloatPixelData]);
+
 interface Header {
   readonly tag: Tag;
   readonly vr: VR;
@@ -69,10 +79,12 @@ interface Header {
 class Reader {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
+  readonly #gap: Gap | undefined;
   #zerosFrom: number | undefined;
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, gap?: Gap) {
     this.#bytes = bytes;
+    this.#gap = gap;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
@@ -87,6 +99,18 @@ class Reader {
       at = element.end;
     }
     return { dataSet, end: at };
+  }
+
+  /** Undefined where the elements end without. */
+  pixelData(start: number, encoding: Encoding): PixelDataPlace | undefined {
+    const dataSet = new ReadDataSet(this.#bytes, encoding, undefined);
+    const limit = this.#bytes.length;
+    for (let at = start; at < limit && (this.#bytes[at] !== 0 || at < this.#paddingStart());) {
+      const header = this.#header(at, limit, encoding);
+      if (PIXEL_DATA.has(header.tag)) return header;
+      at = this.#element(at, limit, dataSet, 0).end;
+    }
+    return undefined;
   }
 
   /**
@@ -164,6 +188,8 @@ class Reader {
     const { encoding } = dataSet;
     const { tag, vr, valueOffset, length, undefinedLength } = this.#header(at, limit, encoding);
     if (tag >>> 16 === 0xfffe) throw malformed(at, `${formatTag(tag)} stands outside of a sequence`);
+    if (this.#gap !== undefined && valueOffset === this.#gap.at)
+      return this.#acrossGap(this.#gap, at, limit, tag, vr, undefinedLength);
     if (undefinedLength) return this.#undefinedLength(at, limit, dataSet, depth, tag, vr, valueOffset);
     const end = valueOffset + length;
     if (end > limit) throw this.#past(limit, at, `the value of ${formatTag(tag)} (${length} bytes)`);
@@ -172,6 +198,14 @@ class Reader {
     const items =
       vr === 'UN' && encoding.explicitVR && vrOf(tag) === 'SQ' ? this.#unknownItems(element, dataSet, depth + 1) : undefined;
     return items === undefined ? element : { ...element, items };
+  }
+
+  /** The delimiter of an encapsulated value is behind the gap. */
+  #acrossGap({ at, range, fragments }: Gap, offset: number, limit: number, tag: Tag, vr: VR, undefinedLength: boolean): Element {
+    const end = undefinedLength ? at + 8 : at;
+    if (end > limit) throw this.#past(limit, offset, 'pixel data');
+    const element = { tag, vr, offset, valueOffset: at, length: range.length, undefinedLength, end };
+    return fragments === undefined ? element : { ...element, fragments };
   }
 
   /** PS3.5 6.2.2: a sequence that was made UN on the way is still one, in Implicit VR. A value that is none stays opaque. */
@@ -319,8 +353,13 @@ function malformed(offset: number, what: string): StorestowError {
 }
 
 /** Elements from `start` to the end of `bytes`. Throws `MALFORMED`, `TRUNCATED` with the offset. */
-export function readDataSet(bytes: Uint8Array, start: number, encoding: Encoding): DataSetRange {
-  return new Reader(bytes).topLevel(start, encoding);
+export function readDataSet(bytes: Uint8Array, start: number, encoding: Encoding, gap?: Gap): DataSetRange {
+  return new Reader(bytes, gap).topLevel(start, encoding);
+}
+
+/** Of a data set of which `bytes` may be only the beginning. Throws as `readDataSet` does, also where it is cut before. */
+export function findPixelData(bytes: Uint8Array, start: number, encoding: Encoding): PixelDataPlace | undefined {
+  return new Reader(bytes).pixelData(start, encoding);
 }
 
 /** Elements of group 0002 from `start` on, always Explicit VR Little Endian (PS3.10 7.1). Throws as `readDataSet` does. */

@@ -6,6 +6,7 @@
 import { deflateRawSync } from 'node:zlib';
 
 import { StorestowError } from '../errors.ts';
+import { inMemory } from './byte-source.ts';
 import type { Change, Segments } from './change.ts';
 import type { Element, Encoding, Part10, Tag, TransferSyntax } from './data-set.ts';
 import { isEdited, isElementEdited, isItemEdited, planEdits } from './edit.ts';
@@ -32,7 +33,7 @@ export function splice(part10: Part10, changes: readonly Change[], options: Spli
   const target = targetSyntax(part10, options.transferSyntaxUID);
   const edit = planEdits(part10, target === part10.transferSyntax ? changes : [...changes, syntaxChange(target)]);
   checkPixelData(part10, edit.dataSet, target);
-  const sink = new SegmentSink();
+  const sink = new SegmentSink(part10.body, part10.gap);
   spliceMeta(part10, edit, sink);
   spliceBody(part10, edit, target, sink);
   return sink.toSegments();
@@ -54,7 +55,7 @@ function spliceBody(part10: Part10, edit: FileEdit, target: TransferSyntax, sink
   plain.view(body, dataSetEnd, body.length);
   if (!target.deflated) return;
   const { segments, length } = plain.toSegments();
-  const deflated = deflateRawSync(Buffer.concat(segments, length));
+  const deflated = deflateRawSync(Buffer.concat(inMemory(segments), length));
   sink.add(deflated);
   // PS3.5 A.5: padded with a NUL to even length
   if (deflated.length % 2 === 1) sink.add(Uint8Array.of(0));

@@ -1,5 +1,6 @@
 /** Elements that a change brings, in the encoding of the place they go to (PS3.5 7). */
 import { StorestowError } from '../errors.ts';
+import type { Segment } from './byte-source.ts';
 import type { NewElement } from './change.ts';
 import type { Encoding, Tag, VR } from './data-set.ts';
 import type { NewLeaf } from './edit.ts';
@@ -80,7 +81,7 @@ export function itemHeader(tag: Tag, length: number, { bigEndian }: Encoding): U
 
 /** PS3.5 A.4: a Basic Offset Table, one fragment a frame, each of even length. */
 function writeFrames(
-  { tag, frames }: Extract<NewElement, { readonly frames: unknown }>,
+  { tag, frames, extendedOffsets = false }: Extract<NewElement, { readonly frames: unknown }>,
   encoding: Encoding,
   sink: SegmentSink,
 ): void {
@@ -88,8 +89,9 @@ function writeFrames(
     throw notApplicable(`encapsulated ${formatTag(tag)} needs Explicit VR Little Endian (PS3.5 A.4)`);
   }
   sink.add(elementHeader(tag, 'OB', 0xffffffff, encoding));
-  sink.add(itemHeader(TAG.Item, frames.length * 4, encoding));
-  sink.add(basicOffsetTable(tag, frames));
+  const offsets = extendedOffsets ? new Uint8Array(0) : basicOffsetTable(tag, frames);
+  sink.add(itemHeader(TAG.Item, offsets.length, encoding));
+  sink.add(offsets);
   for (const frame of frames) {
     const padding = frame.length % 2;
     sink.add(itemHeader(TAG.Item, checkedLength(tag, frame.length + padding), encoding));
@@ -100,7 +102,7 @@ function writeFrames(
 }
 
 /** Offsets from the first byte of the first frame's item, of 32 bits (PS3.5 A.4). */
-function basicOffsetTable(tag: Tag, frames: readonly Uint8Array[]): Uint8Array {
+function basicOffsetTable(tag: Tag, frames: readonly Segment[]): Uint8Array {
   const table = new Uint8Array(frames.length * 4);
   const view = new DataView(table.buffer);
   let offset = 0;

@@ -16,7 +16,7 @@ export interface HttpRequest {
   /** Path and query, percent-encoded. */
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body?: { readonly length: number; chunks(): Iterable<Uint8Array> };
+  readonly body?: { readonly length: number; chunks(): Iterable<Uint8Array> | AsyncIterable<Uint8Array> };
   /** Bytes of the answer's body that are read at most. */
   readonly maxBytes: number;
   readonly signal?: AbortSignal | undefined;
@@ -103,7 +103,7 @@ export function openHttp(origin: string, { connections, timeout }: HttpOptions):
     async request({ method, path, headers, body, maxBytes, signal }) {
       let sent = body === undefined;
       const deadline = new AbortController();
-      function* chunks(): Iterable<Uint8Array> {
+      async function* chunks(): AsyncIterable<Uint8Array> {
         sent = true;
         if (body !== undefined) yield* body.chunks();
       }

@@ -3,6 +3,7 @@
  * nothing copied, its exact length known beforehand.
  */
 import { randomBytes } from 'node:crypto';
+import { segmentBytes } from '../dicom/byte-source.ts';
 import type { Segments } from '../dicom/change.ts';
 
 const CRLF = '\r\n';
@@ -12,7 +13,8 @@ export interface MultipartBody {
   readonly contentType: string;
   /** Bytes, for Content-Length. */
   readonly length: number;
-  chunks(): Iterable<Uint8Array>;
+  /** Anew each time. Rejects where a part is not in memory and cannot be read. */
+  chunks(): AsyncIterable<Uint8Array>;
 }
 
 /** Long and random: dcm4chee matches a boundary as a prefix of what follows a line break, and no instance may hold it. */
@@ -41,10 +43,10 @@ export function multipartBody(parts: readonly Segments[], boundary: string = new
   return {
     contentType: `multipart/related; type="application/dicom"; boundary=${boundary}`,
     length: parts.reduce((sum, part) => sum + head.length + part.length + lineBreak.length, tail.length),
-    *chunks() {
+    async *chunks() {
       for (const part of parts) {
         yield head;
-        yield* part.segments;
+        for (const segment of part.segments) yield* segmentBytes(segment);
         yield lineBreak;
       }
       yield tail;

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { hash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { inMemory } from '../../core/dicom/byte-source.ts';
 import { readPart10 } from '../../core/dicom/read-part10.ts';
 import { identify } from '../../core/dicom/identify.ts';
 import { multipartBody } from '../../core/stow/multipart-body.ts';
@@ -53,7 +54,7 @@ async function stow(...files: readonly Uint8Array[]): Promise<Response> {
   return fetch(`${rs}/studies`, {
     method: 'POST',
     headers: { 'content-type': body.contentType, accept: 'application/dicom+json' },
-    body: Buffer.concat([...body.chunks()]),
+    body: Buffer.concat(await Array.fromAsync(body.chunks())),
   });
 }
 
@@ -62,7 +63,7 @@ async function get(resource: string, accept = 'application/dicom+json'): Promise
 }
 
 type Json = readonly Readonly<Record<string, { readonly Value?: readonly unknown[] }>>[];
-const bytesOf = (...args: Parameters<typeof outgoing>): Buffer => Buffer.concat(outgoing(...args).segments);
+const bytesOf = (...args: Parameters<typeof outgoing>): Buffer => Buffer.concat(inMemory(outgoing(...args).segments));
 
 describe.skipIf(readDigests().length === 0)('the digest that it tells is that of dcm4chee', () => {
   it.each(readDigests().map((digest) => [digest.file, digest] as const))('%s', async (_, { file, storedLength, storedMd5 }) => {

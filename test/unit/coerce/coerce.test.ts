@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { inMemory } from '../../../core/dicom/byte-source.ts';
 import { coerce, type Coercion, type Source } from '../../../core/coerce/coerce.ts';
 import { DEFAULT_RULES } from '../../../core/coerce/default-rules.ts';
 import type { RuleSet } from '../../../core/coerce/rule-set.ts';
@@ -40,7 +41,7 @@ function run(file: Uint8Array, rules: RuleSet, source: Source = SOURCE): Run {
   const part10 = readPart10(file);
   const coercion = coerce(part10, rules, source);
   const { segments, length } = splice(part10, coercion.changes);
-  const after = new Uint8Array(Buffer.concat(segments, length));
+  const after = new Uint8Array(Buffer.concat(inMemory(segments), length));
   return { ...coercion, before: file, after, dataSet: readPart10(after).dataSet };
 }
 

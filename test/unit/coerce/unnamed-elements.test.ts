@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
+import { inMemory } from '../../../core/dicom/byte-source.ts';
 import { coerce, type Source } from '../../../core/coerce/coerce.ts';
 import { DEFAULT_RULES } from '../../../core/coerce/default-rules.ts';
 import type { RuleSet } from '../../../core/coerce/rule-set.ts';
@@ -41,7 +42,7 @@ const RULES: RuleSet = {
 function coerced(part10: Part10): { changes: readonly Change[]; after: Uint8Array } {
   const { changes } = coerce(part10, RULES, SOURCE);
   const { segments, length } = splice(part10, changes);
-  return { changes, after: new Uint8Array(Buffer.concat(segments, length)) };
+  return { changes, after: new Uint8Array(Buffer.concat(inMemory(segments), length)) };
 }
 
 /** Tags of the top level that the changes name. */

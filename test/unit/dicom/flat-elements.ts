@@ -1,4 +1,5 @@
 /** What a test compares of a file: each element with its path, its value where it is a leaf, and its whole bytes. */
+import { inMemory, type Segment } from '../../../core/dicom/byte-source.ts';
 import type { DataSet } from '../../../core/dicom/data-set.ts';
 import { formatTag } from '../../../core/dicom/tag-text.ts';
 
@@ -22,8 +23,8 @@ export function flatElements(dataSet: DataSet, prefix = ''): FlatElement[] {
   });
 }
 
-export function joined(segments: readonly Uint8Array[]): Uint8Array {
-  return new Uint8Array(Buffer.concat(segments));
+export function joined(segments: readonly Segment[]): Uint8Array {
+  return new Uint8Array(Buffer.concat(inMemory(segments)));
 }
 
 /** The error that `run` throws, to look at its code and offset. */

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { inMemory } from '../../../core/dicom/byte-source.ts';
 import type { Part10 } from '../../../core/dicom/data-set.ts';
 import { describePixels } from '../../../core/dicom/describe-pixels.ts';
 import { readPart10 } from '../../../core/dicom/read-part10.ts';
@@ -41,7 +42,7 @@ const md5 = (bytes: Uint8Array) => createHash('md5').update(bytes).digest('hex')
 /** The file with the changes of its encoding. */
 async function encodedFile(part10: Part10): Promise<Uint8Array> {
   const { changes, transferSyntaxUID } = await encodePixels(part10, pool);
-  return new Uint8Array(Buffer.concat(splice(part10, changes, { transferSyntaxUID }).segments));
+  return new Uint8Array(Buffer.concat(inMemory(splice(part10, changes, { transferSyntaxUID }).segments)));
 }
 
 function framesOf({ body, dataSet }: Part10): Uint8Array[] {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import { inMemory } from '../../../core/dicom/byte-source.ts';
 import { DEFAULT_RULES } from '../../../core/coerce/default-rules.ts';
 import type { RuleSet } from '../../../core/coerce/rule-set.ts';
 import type { FramePool } from '../../../core/encode/frame-pool.ts';
@@ -27,7 +28,7 @@ async function prepare(file: Uint8Array, options?: PrepareOptions): Promise<Prep
 }
 
 function sent({ segments }: PreparedInstance): Buffer {
-  return Buffer.concat(segments);
+  return Buffer.concat(inMemory(segments));
 }
 
 describe('prepareInstance', () => {

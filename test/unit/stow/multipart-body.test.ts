@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { multipartBody, newBoundary } from '../../../core/stow/multipart-body.ts';
+import { seededBytes } from '../../support/build-dicom.ts';
 import { parseMultipart, type MultipartItem } from '../../../local-cloud/archive/multipart-parser.ts';
 
 const segmentsOf = (...segments: readonly Uint8Array[]) => ({
@@ -9,9 +10,9 @@ const segmentsOf = (...segments: readonly Uint8Array[]) => ({
 });
 
 describe('multipartBody', () => {
-  it('is what RFC 2387 and PS3.18 8.6.1.2.1 ask for', () => {
+  it('is what RFC 2387 and PS3.18 8.6.1.2.1 ask for', async () => {
     const body = multipartBody([segmentsOf(Buffer.from('abc'), Buffer.from('de')), segmentsOf()], 'B');
-    expect(Buffer.concat([...body.chunks()]).toString()).toBe(
+    expect(Buffer.concat(await Array.fromAsync(body.chunks())).toString()).toBe(
       '--B\r\nContent-Type: application/dicom\r\n\r\nabcde\r\n' +
         '--B\r\nContent-Type: application/dicom\r\n\r\n\r\n' +
         '--B--\r\n',
@@ -19,11 +20,32 @@ describe('multipartBody', () => {
     expect(body.contentType).toBe('multipart/related; type="application/dicom"; boundary=B');
   });
 
-  it('hands the segments on as they are, uncopied, each time anew', () => {
+  it('hands the segments on as they are, uncopied, each time anew', async () => {
     const segment = Uint8Array.of(1, 2, 3);
     const body = multipartBody([segmentsOf(segment)]);
-    expect([...body.chunks()]).toContain(segment);
-    expect([...body.chunks()]).toEqual([...body.chunks()]);
+    const chunks = await Array.fromAsync(body.chunks());
+    expect(chunks).toContain(segment);
+    expect(await Array.fromAsync(body.chunks())).toEqual(chunks);
+  });
+
+  it('reads what is not in memory from its source, a few MiB at once', async () => {
+    const bytes = seededBytes(9_000_000);
+    const asked: number[] = [];
+    const source = {
+      length: bytes.length,
+      read: async (start: number, end: number) => {
+        asked.push(end - start);
+        return bytes.slice(start, end);
+      },
+    };
+    const body = multipartBody(
+      [{ segments: [Uint8Array.of(1), { source, start: 10, length: 8_999_990 }], length: 8_999_991 }],
+      'B',
+    );
+    const sent = Buffer.concat(await Array.fromAsync(body.chunks()));
+    expect(sent.length).toBe(body.length);
+    expect(sent.includes(Buffer.concat([Uint8Array.of(1), bytes.subarray(10)]))).toBe(true);
+    expect(Math.max(...asked)).toBeLessThanOrEqual(4 * 1024 * 1024);
   });
 
   it('has a long boundary of its own', () => {
@@ -41,7 +63,7 @@ describe('multipartBody', () => {
             parts.map((segments) => segmentsOf(...segments)),
             boundary,
           );
-          const bytes = Buffer.concat([...body.chunks()]);
+          const bytes = Buffer.concat(await Array.fromAsync(body.chunks()));
           expect(bytes.length).toBe(body.length);
           const items = await collect(parseMultipart(onebyone(bytes), boundary));
           // Zero parts have no boundary that opens: the closing one is the first.
