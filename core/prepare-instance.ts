@@ -8,9 +8,11 @@ import { coerce, type AppliedRule, type Source } from './coerce/coerce.ts';
 import type { RuleSet } from './coerce/rule-set.ts';
 import { segmentBytes, type Segment } from './dicom/byte-source.ts';
 import { identify } from './dicom/identify.ts';
+import { nameChange, type NamedChange } from './dicom/named-change.ts';
 import { readPart10 } from './dicom/read-part10.ts';
 import { splice } from './dicom/splice.ts';
-import { encodePixels } from './encode/encode-pixels.ts';
+import { TAG } from './dicom/tags.ts';
+import { encodePixels, type Encoding } from './encode/encode-pixels.ts';
 import type { FramePool } from './encode/frame-pool.ts';
 import type { OutgoingInstance } from './stow/outcome.ts';
 
@@ -26,6 +28,8 @@ export interface PreparedInstance extends OutgoingInstance {
   /** Why it was not encoded. */
   readonly reason?: string;
   readonly applied: readonly AppliedRule[];
+  /** Every place that was changed, and why: what differs from the original elsewhere is an error of storestow. */
+  readonly named: readonly NamedChange[];
   readonly syntaxReceived: string;
   readonly syntaxSent: string;
 }
@@ -60,6 +64,7 @@ export async function prepareInstance(
     codec,
     encoded,
     applied,
+    named: [...[...coercion.changes, ...encoding.changes].map(nameChange), ...nameSyntax(part10.transferSyntax.uid, encoding)],
     syntaxReceived: part10.transferSyntax.uid,
     syntaxSent: encoding.transferSyntaxUID,
     ...(institution === undefined ? {} : { institution }),
@@ -67,6 +72,11 @@ export async function prepareInstance(
     ...(pixelLength === undefined ? {} : { pixelLength }),
     ...(pixelMd5 === undefined ? {} : { pixelMd5 }),
   };
+}
+
+function nameSyntax(received: string, { transferSyntaxUID }: Encoding): NamedChange[] {
+  if (transferSyntaxUID === received) return [];
+  return [{ kind: 'set', path: [], tag: TAG.TransferSyntaxUID, reason: 'transfer syntax' }];
 }
 
 async function md5Of(segments: readonly Segment[]): Promise<string> {

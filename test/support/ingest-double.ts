@@ -182,6 +182,7 @@ export function prepareFake(file: Uint8Array): PreparedInstance {
     codec: 'openjpeg-1.3.6',
     encoded: true,
     applied: [],
+    named: [],
     syntaxReceived: '1.2.840.10008.1.2.1',
     syntaxSent: '1.2.840.10008.1.2.4.90',
   };
