@@ -16,6 +16,7 @@ const RETRYABLE = {
   UNKNOWN_CHARACTER_SET: false,
   VALUE_NOT_ENCODABLE: false,
   CHANGE_NOT_APPLICABLE: false,
+  TOO_LARGE: false,
   // Coercion
   RULES_INVALID: false,
   MAPPING_INVALID: false,

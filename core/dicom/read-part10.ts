@@ -21,14 +21,22 @@ export interface ReadOptions {
  * inflated). Throws `NOT_PART10`, `MALFORMED`, `TRUNCATED` with the offset, and `UNSUPPORTED_TRANSFER_SYNTAX`.
  */
 export function readPart10(file: Uint8Array, options: ReadOptions = {}): Part10 {
-  const metaOffset = metaOffsetOf(file);
-  const { dataSet: meta, end: metaEnd } = readFileMeta(file, metaOffset);
-  const transferSyntax = transferSyntaxIn(meta);
+  const head = readFileHead(file);
+  const { metaEnd, transferSyntax } = head;
   const body = transferSyntax.deflated ? inflateDataSet(file, metaEnd, options.maxInflatedLength ?? MAX_INFLATED_LENGTH) : file;
   const dataSetOffset = transferSyntax.deflated ? 0 : metaEnd;
   const { explicitVR, bigEndian } = transferSyntax;
   const { dataSet, end: dataSetEnd } = readDataSet(body, dataSetOffset, { explicitVR, bigEndian });
-  return { file, metaOffset, metaEnd, meta, transferSyntax, body, dataSetOffset, dataSetEnd, dataSet };
+  return { ...head, file, body, dataSetOffset, dataSetEnd, dataSet };
+}
+
+export type FileHead = Pick<Part10, 'metaOffset' | 'metaEnd' | 'meta' | 'transferSyntax'>;
+
+/** What stands before the data set: of that, nothing need be there. Throws as `readPart10` does. */
+export function readFileHead(file: Uint8Array): FileHead {
+  const metaOffset = metaOffsetOf(file);
+  const { dataSet: meta, end: metaEnd } = readFileMeta(file, metaOffset);
+  return { metaOffset, metaEnd, meta, transferSyntax: transferSyntaxIn(meta) };
 }
 
 /** Behind preamble and prefix; at the start where a file has neither but begins with group 0002. */
