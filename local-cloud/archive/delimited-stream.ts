@@ -1,5 +1,5 @@
 /** Reads a stream of bytes up to what it looks for. */
-export class ByteSource {
+export class DelimitedStream {
   readonly #chunks: AsyncIterator<Uint8Array>;
   /** What was read from the stream and not taken yet. */
   #rest: Buffer;
@@ -21,24 +21,38 @@ export class ByteSource {
     return Buffer.from(next.value.buffer, next.value.byteOffset, next.value.byteLength);
   }
 
-  /** The bytes before the next `mark`, which is taken too; `undefined` where the stream ends, or holds `limit` bytes, without it. */
-  async readUntil(mark: Uint8Array, limit = Infinity): Promise<Buffer | undefined> {
-    const taken: Buffer[] = [];
-    let length = 0;
+  /** The bytes before the next `mark`, as they come; the mark is taken too. Returns whether there was one before the end. */
+  async *chunksUntil(mark: Uint8Array): AsyncGenerator<Buffer, boolean, void> {
     let tail = Buffer.alloc(0);
-    while (length <= limit) {
+    for (;;) {
       const chunk = await this.#next();
-      if (chunk === undefined) return undefined;
+      if (chunk === undefined) {
+        yield tail;
+        return false;
+      }
       const window = tail.length === 0 ? chunk : Buffer.concat([tail, chunk]);
       const at = window.indexOf(mark);
       if (at !== -1) {
         this.#rest = window.subarray(at + mark.length);
-        return Buffer.concat([...taken, window.subarray(0, at)]);
+        yield window.subarray(0, at);
+        return true;
       }
-      const kept = Math.max(0, window.length - mark.length + 1);
-      taken.push(window.subarray(0, kept));
-      length += kept;
-      tail = Buffer.from(window.subarray(kept));
+      const sure = Math.max(0, window.length - mark.length + 1);
+      yield window.subarray(0, sure);
+      tail = Buffer.from(window.subarray(sure));
+    }
+  }
+
+  /** The same in one piece; `undefined` where the stream ends, or holds `limit` bytes, without the mark. */
+  async readUntil(mark: Uint8Array, limit = Infinity): Promise<Buffer | undefined> {
+    const taken: Buffer[] = [];
+    let length = 0;
+    const chunks = this.chunksUntil(mark);
+    while (length <= limit) {
+      const { done, value } = await chunks.next();
+      if (done === true) return value ? Buffer.concat(taken) : undefined;
+      taken.push(value);
+      length += value.length;
     }
     return undefined;
   }

@@ -1,12 +1,20 @@
 /** The bytes of the embedded archive: `instances/{study}/{series}/{instance}.dcm`, names percent-encoded, each written whole or not at all. */
-import { hash, randomBytes } from 'node:crypto';
+import { createHash, hash, randomBytes } from 'node:crypto';
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
+import { segmentBytes, type Segment } from '../../core/dicom/byte-source.ts';
 
 export interface InstanceNames {
   readonly studyInstanceUID: string;
   readonly seriesInstanceUID: string;
   readonly sopInstanceUID: string;
+}
+
+export interface WrittenFile {
+  /** Bytes. */
+  readonly size: number;
+  /** MD5, upper-case hexadecimal, as dcm4chee tells it. */
+  readonly digest: string;
 }
 
 const MAX_NAME = 200;
@@ -41,14 +49,27 @@ export class InstanceFiles {
     );
   }
 
+  /** For a file that is nothing yet; what is left of it is removed at the next start. */
+  temporaryPath(): string {
+    return path.join(this.#root, 'writing', randomBytes(12).toString('hex'));
+  }
+
   /** On the disk when it resolves. */
-  async write(names: InstanceNames, segments: readonly Uint8Array[]): Promise<void> {
+  async write(names: InstanceNames, segments: readonly Segment[]): Promise<WrittenFile> {
     const target = this.pathOf(names);
-    const temporary = path.join(this.#root, 'writing', randomBytes(12).toString('hex'));
+    const temporary = this.temporaryPath();
+    const digest = createHash('md5');
+    let size = 0;
     try {
       const handle = await open(temporary, 'wx');
       try {
-        for (const segment of segments) await handle.writeFile(segment);
+        for (const segment of segments) {
+          for await (const bytes of segmentBytes(segment)) {
+            await handle.writeFile(bytes);
+            digest.update(bytes);
+            size += bytes.length;
+          }
+        }
         await handle.sync();
       } finally {
         await handle.close();
@@ -61,6 +82,7 @@ export class InstanceFiles {
         await syncFolder(path.dirname(series));
         await syncFolder(path.join(this.#root, 'instances'));
       }
+      return { size, digest: digest.digest('hex').toUpperCase() };
     } catch (error) {
       await rm(temporary, { force: true });
       throw error;

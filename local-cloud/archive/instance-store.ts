@@ -4,15 +4,16 @@ import path from 'node:path';
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
 import { inTransaction, openSharedDatabase } from '../../core/shared-database.ts';
 import { createInFlight, type InFlight } from '../../core/stow/in-flight.ts';
+import type { Segment } from '../../core/dicom/byte-source.ts';
 import type { Description } from './describe-instance.ts';
-import { InstanceFiles, type InstanceNames } from './instance-files.ts';
-import type { StoredFile } from './stored-file.ts';
+import { InstanceFiles, type InstanceNames, type WrittenFile } from './instance-files.ts';
 import type { JsonElement } from './to-dicom-json.ts';
 
 export interface NewInstance extends InstanceNames {
   readonly sopClassUID: string;
   readonly description: Description;
-  readonly file: StoredFile;
+  /** What the file shall hold. */
+  readonly segments: readonly Segment[];
 }
 
 /** `exists`: some study holds this SOP Instance UID; nothing was stored. `other-patient`: the study is another patient's. */
@@ -94,8 +95,8 @@ export class InstanceStore {
     return this.#writing.hold([instance.sopInstanceUID], async () => {
       const refused = this.#check(instance);
       if (refused !== undefined) return refused;
-      await this.#files.write(instance, instance.file.segments);
-      const added = this.#insert(instance);
+      const written = await this.#files.write(instance, instance.segments);
+      const added = this.#insert(instance, written);
       if (added.kind !== 'added') await this.#files.remove(instance);
       return added;
     });
@@ -110,8 +111,8 @@ export class InstanceStore {
     return known === description.patient ? undefined : { kind: 'other-patient', known };
   }
 
-  #insert(instance: NewInstance): Added {
-    const { studyInstanceUID, seriesInstanceUID, sopInstanceUID, sopClassUID, description, file } = instance;
+  #insert(instance: NewInstance, { size, digest }: WrittenFile): Added {
+    const { studyInstanceUID, seriesInstanceUID, sopInstanceUID, sopClassUID, description } = instance;
     return inTransaction(this.#database, () => {
       const refused = this.#check(instance);
       if (refused !== undefined) return refused;
@@ -127,8 +128,8 @@ export class InstanceStore {
           sopClassUID,
           description.transferSyntaxUID,
           description.modality,
-          file.size,
-          file.digest,
+          size,
+          digest,
           Date.now(),
           JSON.stringify(description.instanceAttributes),
         );
@@ -197,6 +198,11 @@ export class InstanceStore {
 
   pathOf(names: InstanceNames): string {
     return this.#files.pathOf(names);
+  }
+
+  /** For a file of whoever receives what may become an instance; on the same file system. */
+  temporaryPath(): string {
+    return this.#files.temporaryPath();
   }
 }
 

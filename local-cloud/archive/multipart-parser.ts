@@ -1,14 +1,17 @@
 /**
  * Multipart bodies as dcm4chee reads them: CRLF strictly, preamble and epilogue ignored, the boundary matched as a prefix, one part
- * after the other, so that what breaks late has its earlier parts stored already.
+ * after the other, so that what breaks late has its earlier parts stored already. Nothing is held: a part of any size goes through.
  */
-import { ByteSource } from './byte-source.ts';
+import { DelimitedStream } from './delimited-stream.ts';
 
 export interface MultipartPart {
   readonly kind: 'part';
   /** Lower-case name → value. */
   readonly headers: ReadonlyMap<string, string>;
-  readonly body: Uint8Array;
+  /** Once, whole or not at all, before the next item is asked for. */
+  readonly body: AsyncIterable<Uint8Array>;
+  /** Whether the part's end was seen; false until its body was read. One that has none is followed by `broken`. */
+  whole(): boolean;
 }
 
 /** `detail`: what dcm4chee's 500 says, often nothing. */
@@ -19,22 +22,35 @@ const CLOSE = Buffer.from('--');
 const BLANK_LINE = Buffer.from('\r\n\r\n');
 const MAX_HEADER_BYTES = 64 * 1024;
 
-/** The parts, and a last `broken` where the structure is. A part comes when its end was seen, whole in memory. */
+/** The parts in their order, and a last `broken` where the structure is. */
 export async function* parseMultipart(stream: AsyncIterable<Uint8Array>, boundary: string): AsyncGenerator<MultipartItem, void> {
-  const source = new ByteSource(stream, CRLF);
+  const source = new DelimitedStream(stream, CRLF);
   const delimiter = Buffer.from(`\r\n--${boundary}`, 'latin1');
-  let ending = (await source.readUntil(delimiter)) === undefined ? undefined : await source.read(2);
+  let ending = (await passOver(source.chunksUntil(delimiter))) ? await source.read(2) : undefined;
   while (ending?.equals(CRLF) === true) {
     source.putBack(CRLF);
     const headers = await source.readUntil(BLANK_LINE, MAX_HEADER_BYTES);
-    const body = headers === undefined ? undefined : await source.readUntil(delimiter);
-    if (headers === undefined || body === undefined) break;
-    yield { kind: 'part', headers: readHeaders(headers.toString('latin1')), body: new Uint8Array(body) };
+    if (headers === undefined) break;
+    let whole = false;
+    const chunks = source.chunksUntil(delimiter);
+    const body = (async function* () {
+      whole = yield* chunks;
+    })();
+    yield { kind: 'part', headers: readHeaders(headers.toString('latin1')), body, whole: () => whole };
+    await passOver(body);
+    if (!whole) break;
     ending = await source.read(2);
   }
   if (ending === undefined || ending.equals(CRLF)) yield broken();
   else if (ending.equals(CLOSE)) await source.drain();
   else yield broken('missing CR/LF after boundary');
+}
+
+async function passOver<Returned>(chunks: AsyncGenerator<Uint8Array, Returned, void>): Promise<Returned> {
+  for (;;) {
+    const { done, value } = await chunks.next();
+    if (done === true) return value;
+  }
 }
 
 function broken(detail = ''): MultipartItem {

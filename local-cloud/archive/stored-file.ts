@@ -1,24 +1,17 @@
 /** The file that dcm4chee keeps of an instance: zero preamble, a file meta of its own, the data set's bytes as sent. */
-import { hash } from 'node:crypto';
+import type { Segment } from '../../core/dicom/byte-source.ts';
 import type { Part10 } from '../../core/dicom/data-set.ts';
+import type { ReceivedPart } from './received-part.ts';
 
 /** Of the arc-light 5.34.3 on which the contract was measured. */
 const IMPLEMENTATION_CLASS_UID = '1.2.40.0.13.1.3';
 const IMPLEMENTATION_VERSION_NAME = 'dcm4che-5.34.3';
 
-export interface StoredFile {
-  readonly segments: readonly Uint8Array[];
-  /** Bytes. */
-  readonly size: number;
-  /** MD5, upper-case hexadecimal, as the archive tells it. */
-  readonly digest: string;
-}
-
 /**
  * Equal to dcm4chee's, byte for byte, for plain data sets; dcm4chee re-encodes sequences and drops group lengths besides
  * (contract, section 9), which this leaves as sent.
  */
-export function storedFile(part10: Part10, sopClassUID: string, sopInstanceUID: string): StoredFile {
+export function storedFile(part10: Part10, received: ReceivedPart, sopClassUID: string, sopInstanceUID: string): Segment[] {
   const elements = Buffer.concat([
     metaElement(0x0001, 'OB', Buffer.of(0, 1)),
     metaElement(0x0002, 'UI', uidBytes(sopClassUID)),
@@ -35,12 +28,12 @@ export function storedFile(part10: Part10, sopClassUID: string, sopInstanceUID: 
     metaElement(0x0000, 'UL', groupLength),
     elements,
   ]);
-  const segments = [new Uint8Array(head), part10.file.subarray(part10.metaEnd)];
-  return {
-    segments,
-    size: segments.reduce((sum, { length }) => sum + length, 0),
-    digest: hash('md5', Buffer.concat(segments), 'hex').toUpperCase(),
-  };
+  return [new Uint8Array(head), from(received, part10.metaEnd)];
+}
+
+function from(received: ReceivedPart, start: number): Segment {
+  if (received.kind === 'in-memory') return received.bytes.subarray(start);
+  return { source: received, start, length: received.length - start };
 }
 
 /** Even length, padded with a null byte (PS3.5 6.2). */

@@ -1,4 +1,5 @@
 /** STOW-RS (PS3.18 10.5) as dcm4chee does it: part after part, each stored or refused before the next one is read; nothing is atomic. */
+import { readLargePart10 } from '../../core/dicom/read-large.ts';
 import { readPart10 } from '../../core/dicom/read-part10.ts';
 import type { Part10 } from '../../core/dicom/data-set.ts';
 import { StorestowError } from '../../core/errors.ts';
@@ -7,7 +8,8 @@ import { describeInstance, identityOf, type Identity } from './describe-instance
 import type { Faults } from './faults.ts';
 import type { InstanceStore } from './instance-store.ts';
 import { parseMediaType } from './media-type.ts';
-import { parseMultipart, type MultipartPart } from './multipart-parser.ts';
+import { parseMultipart } from './multipart-parser.ts';
+import { MAX_BYTES_IN_MEMORY, receivePart, type ReceivedPart } from './received-part.ts';
 import { statusOf, stowDataSet, unreadablePart, writeStowAnswer, type FailedPart, type PartResult } from './stow-answer.ts';
 import { storedFile } from './stored-file.ts';
 
@@ -37,7 +39,12 @@ export async function handleStow(request: StowRequest, store: InstanceStore, fau
     const type = item.headers.get('content-type');
     if (type === undefined) return textAnswer(500, request.answerType, 'RESTEASY003555: MediaType value is null');
     if (parseMediaType(type).name !== 'application/dicom') continue;
-    results.push(await storePart(item, request, store, faults));
+    const received = await receivePart(item.body, store.temporaryPath());
+    try {
+      if (item.whole()) results.push(await storePart(received, request, store, faults));
+    } finally {
+      if (received.kind === 'in-file') await received.discard();
+    }
   }
   return answer(results, request);
 }
@@ -59,12 +66,12 @@ function headerSafe(text: string): string {
 }
 
 async function storePart(
-  { body }: MultipartPart,
+  received: ReceivedPart,
   request: StowRequest,
   store: InstanceStore,
   faults: Faults,
 ): Promise<PartResult> {
-  const read = readPart(body);
+  const read = await readPart(received);
   if ('kind' in read) {
     if (read.sopInstanceUID !== undefined) request.arrived(read.sopInstanceUID);
     return read;
@@ -81,12 +88,13 @@ async function storePart(
   const reason = faults.reasonFor(sopInstanceUID);
   if (reason !== undefined) return failed(identity, reason, 'null');
   const names = { studyInstanceUID, seriesInstanceUID, sopInstanceUID, sopClassUID };
-  return (await keep(names, read, store, faults)) ?? { kind: 'stored', ...names };
+  return (await keep(names, read, received, store, faults)) ?? { kind: 'stored', ...names };
 }
 
 async function keep(
   names: { readonly [Name in keyof Identity]: string },
   part10: Part10,
+  received: ReceivedPart,
   store: InstanceStore,
   faults: Faults,
 ): Promise<FailedPart | undefined> {
@@ -94,7 +102,8 @@ async function keep(
   if (faults.isDropped(sopInstanceUID)) return undefined;
   const description = describeInstance(part10);
   try {
-    const added = await store.add({ ...names, description, file: storedFile(part10, sopClassUID, sopInstanceUID) });
+    const segments = storedFile(part10, received, sopClassUID, sopInstanceUID);
+    const added = await store.add({ ...names, description, segments });
     if (added.kind !== 'other-patient') return undefined;
     return failed(
       names,
@@ -111,21 +120,27 @@ function failed(identity: Partial<Identity>, reason: number, message: string): F
   return { kind: 'failed', sopClassUID: identity.sopClassUID, sopInstanceUID: identity.sopInstanceUID, reason, message };
 }
 
-function readPart(body: Uint8Array): Part10 | FailedPart {
+async function readPart(received: ReceivedPart): Promise<Part10 | FailedPart> {
   try {
-    return readPart10(body);
+    return received.kind === 'in-memory' ? readPart10(received.bytes) : await readLargePart10(received);
   } catch (error) {
     if (!(error instanceof StorestowError) || error.code === 'NOT_PART10') return unreadablePart();
-    return failed(identityBefore(body, error), 0x0110, 'java.io.EOFException');
+    return failed(await identityBefore(received, error), 0x0110, 'java.io.EOFException');
   }
 }
 
-/** Of a file that breaks: what its elements before that place say. */
-function identityBefore(body: Uint8Array, { offset }: StorestowError): Partial<Identity> {
+/** Of a file that breaks: what its elements before that place say. Where that is within an element, it ends before that one. */
+async function identityBefore(received: ReceivedPart, { offset }: StorestowError): Promise<Partial<Identity>> {
   if (offset === undefined) return {};
   try {
-    return identityOf(readPart10(body.subarray(0, offset)));
-  } catch {
-    return {};
+    return identityOf(readPart10(await headOf(received, offset)));
+  } catch (error) {
+    const earlier = error instanceof StorestowError && error.offset !== undefined && error.offset < offset;
+    return earlier ? identityBefore(received, error) : {};
   }
+}
+
+async function headOf(received: ReceivedPart, length: number): Promise<Uint8Array> {
+  if (received.kind === 'in-memory') return received.bytes.subarray(0, length);
+  return received.read(0, Math.min(length, MAX_BYTES_IN_MEMORY));
 }

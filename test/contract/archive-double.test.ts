@@ -1,6 +1,7 @@
 /** What the double keeps, lists and gives back, against what section 9 of the contract measured. */
 import { existsSync, readFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile, readdir } from 'node:fs/promises';
+import { request } from 'node:http';
 import path from 'node:path';
 import { hash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -10,8 +11,9 @@ import { identify } from '../../core/dicom/identify.ts';
 import { multipartBody } from '../../core/stow/multipart-body.ts';
 import { readFirstPart } from '../../core/stow/read-first-part.ts';
 import { startEmbeddedArchive, type EmbeddedArchive } from '../../local-cloud/archive/server.ts';
-import { buildDicom, imageElements } from '../support/build-dicom.ts';
+import { buildDicom, imageElements, seededBytes } from '../support/build-dicom.ts';
 import { temporaryFolder, type TemporaryFolder } from '../support/temporary-folder.ts';
+import { waitUntil } from '../support/wait-until.ts';
 import { outgoing } from './archive-instances.ts';
 
 const SHARED = path.resolve(import.meta.dirname, '../../../shared');
@@ -170,6 +172,58 @@ describe('what it gives back', () => {
     }
     expect((await get('/studies/1.2.404', '*/*')).status).toBe(404);
     expect((await get(`/studies/${study}`, 'application/dicom')).status).toBe(406);
+  });
+});
+
+describe('a part that is too large to be held in memory', () => {
+  const large = (study: string, rows = 3000): Uint8Array =>
+    new Uint8Array(bytesOf(study, 1, { rows, columns: 2000, pixels: seededBytes(rows * 2000 * 2) }));
+  const temporaryFiles = async (): Promise<string[]> => readdir(path.join(folder.path, 'writing'));
+
+  it('is stored as a small one is', async () => {
+    const study = '1.2.826.79.10';
+    const sent = large(study);
+    expect((await stow(sent, bytesOf(study, 2))).status).toBe(200);
+    const retrieved = await get(`/studies/${study}/series/${study}.1/instances/${study}.1.1`, '*/*');
+    const stored = readFirstPart(retrieved.headers.get('content-type') ?? '', new Uint8Array(await retrieved.arrayBuffer()));
+    const dataSet = (file: Uint8Array): Buffer => Buffer.from(file.subarray(readPart10(file).metaEnd));
+    expect(dataSet(stored ?? Buffer.alloc(0)).equals(dataSet(sent))).toBe(true);
+    const [listed] = (await (
+      await get(`/studies/${study}/instances?SOPInstanceUID=${study}.1.1&includefield=all`)
+    ).json()) as Json;
+    expect(listed).toMatchObject({
+      '77771053': { Value: [stored?.length] },
+      '77771054': { Value: [hash('md5', stored ?? '').toUpperCase()] },
+    });
+    expect(await temporaryFiles()).toEqual([]);
+  });
+
+  it('is refused as a small one is: cut, or no DICOM', async () => {
+    const study = '1.2.826.79.11';
+    const cut = await stow(large(study).subarray(0, 11_000_000), bytesOf(study, 2));
+    expect(cut.status).toBe(202);
+    expect(await cut.json()).toMatchObject({
+      '00081198': { Value: [{ '00081155': { Value: [`${study}.1.1`] }, '00081197': { Value: [0x0110] } }] },
+      '00081199': { Value: [{ '00081155': { Value: [`${study}.1.2`] } }] },
+    });
+    const other = await stow(seededBytes(10_000_000));
+    expect(other.status).toBe(409);
+    expect(await other.json()).toMatchObject({ '00081198': { Value: [{ '00081197': { Value: [0xc499] } }] } });
+    expect(await temporaryFiles()).toEqual([]);
+  });
+
+  it('leaves nothing where its sender goes away', async () => {
+    const study = '1.2.826.79.12';
+    const file = large(study);
+    const body = multipartBody([{ segments: [file], length: file.length }]);
+    const whole = Buffer.concat(await Array.fromAsync(body.chunks()));
+    const sender = request(`${rs}/studies`, { method: 'POST', headers: { 'content-type': body.contentType } });
+    sender.on('error', () => undefined);
+    sender.write(whole.subarray(0, 10_000_000));
+    await waitUntil('the part in its file', async () => (await temporaryFiles()).length === 1);
+    sender.destroy();
+    await waitUntil('no file', async () => (await temporaryFiles()).length === 0);
+    expect((await get(`/studies/${study}/instances`)).status).toBe(204);
   });
 });
 

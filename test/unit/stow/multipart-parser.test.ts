@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseMultipart, type MultipartItem } from '../../../local-cloud/archive/multipart-parser.ts';
+import { parseMultipart } from '../../../local-cloud/archive/multipart-parser.ts';
 
 async function* inChunks(bytes: Uint8Array, sizes: readonly number[]): AsyncGenerator<Uint8Array> {
   let at = 0;
@@ -13,8 +13,16 @@ async function* inChunks(bytes: Uint8Array, sizes: readonly number[]): AsyncGene
 }
 
 async function parse(text: string, sizes: readonly number[] = []): Promise<string[]> {
-  const items = await collect(parseMultipart(inChunks(Buffer.from(text, 'latin1'), sizes), 'B'));
-  return items.map((item) => (item.kind === 'part' ? Buffer.from(item.body).toString('latin1') : `broken: ${item.detail}`));
+  const parsed: string[] = [];
+  for await (const item of parseMultipart(inChunks(Buffer.from(text, 'latin1'), sizes), 'B')) {
+    if (item.kind === 'broken') {
+      parsed.push(`broken: ${item.detail}`);
+      continue;
+    }
+    const body = Buffer.concat(await Array.fromAsync(item.body)).toString('latin1');
+    if (item.whole()) parsed.push(body);
+  }
+  return parsed;
 }
 
 const HEAD = 'Content-Type: application/dicom\r\n\r\n';
@@ -43,7 +51,7 @@ describe('parseMultipart, as dcm4chee parses', () => {
 
   it('gives the headers, and none where there are none', async () => {
     const text = `--B\r\nContent-Type: application/dicom\r\nX: y:z\r\n\r\none\r\n--B\r\n\r\ntwo\r\n--B--`;
-    const items = await collect(parseMultipart(inChunks(Buffer.from(text), []), 'B'));
+    const items = await Array.fromAsync(parseMultipart(inChunks(Buffer.from(text), []), 'B'));
     expect(items.map((item) => (item.kind === 'part' ? Object.fromEntries(item.headers) : {}))).toEqual([
       { 'content-type': 'application/dicom', x: 'y:z' },
       {},
@@ -59,10 +67,32 @@ describe('parseMultipart, as dcm4chee parses', () => {
       }),
     );
   });
-});
 
-async function collect(items: AsyncIterable<MultipartItem>): Promise<MultipartItem[]> {
-  const list: MultipartItem[] = [];
-  for await (const item of items) list.push(item);
-  return list;
-}
+  it('passes over a body that nobody reads', async () => {
+    const text = `--B\r\n${HEAD}one\r\n--B\r\n${HEAD}two\r\n--B--`;
+    const items = await Array.fromAsync(parseMultipart(inChunks(Buffer.from(text), [20, 20]), 'B'));
+    expect(items.map((item) => item.kind === 'part' && item.whole())).toEqual([true, true]);
+  });
+
+  it('hands a body on while the rest of it is still to come', async () => {
+    const sent: number[] = [];
+    async function* endless(): AsyncGenerator<Uint8Array> {
+      yield Buffer.from(`--B\r\n${HEAD}`);
+      for (let block = 0; ; block++) {
+        sent.push(block);
+        yield Buffer.alloc(1000, 'x');
+      }
+    }
+    let read = 0;
+    for await (const item of parseMultipart(endless(), 'B')) {
+      if (item.kind !== 'part') continue;
+      for await (const chunk of item.body) {
+        read += chunk.length;
+        if (read > 10_000) break;
+      }
+      break;
+    }
+    expect(read).toBeGreaterThan(10_000);
+    expect(sent.length).toBeLessThan(20);
+  });
+});
