@@ -10,7 +10,8 @@ import { institutionOf } from './institution-mapping.ts';
 import { numberBytes } from './number-bytes.ts';
 import { recordOriginals } from './original-attributes.ts';
 import type { RuleSet } from './rule-set.ts';
-import { resolveRule, type ResolvedRule } from './rules.ts';
+import { nameOfRule } from './rule-name.ts';
+import { resolveRule, type ResolvedRule, type Rule } from './rules.ts';
 
 /** Who sent the instance, and when it came: from the object's metadata. */
 export interface Source {
@@ -44,15 +45,15 @@ export function coerce(part10: Part10, ruleSet: RuleSet, source: Source): Coerci
   const mapped = mappedInstitution(ruleSet, source);
   const rules = ruleSet.rules.map(resolveRule);
   const plan = new EditPlan(dataSet);
-  rules.forEach((rule, index) => applyRule(plan, rule, index));
+  rules.forEach((rule, index) => applyRule(plan, rule, index, ruleSet.rules));
   if (mapped !== undefined) {
-    applyRule(plan, resolveRule({ action: 'set', target: 'InstitutionName', value: mapped }), 'institution');
+    applyRule(plan, resolveRule({ action: 'set', target: 'InstitutionName', value: mapped }), 'institution', ruleSet.rules);
   }
   const edits = plan.edits();
   const record = ruleSet.originalAttributes ? recordOriginals(dataSet, edits, source) : undefined;
   const institution = mapped ?? institutionAfter(dataSet, plan.editOf(TAG.InstitutionName), rules);
   return {
-    changes: [...edits.map(changeOf), ...(record === undefined ? [] : [record])],
+    changes: [...edits.map((edit) => changeOf(edit, ruleSet.rules)), ...(record === undefined ? [] : [record])],
     applied: edits.map(({ origin, to, attribute }) => ({ rule: origin, action: to.kind, attribute })),
     ...(institution === '' ? {} : { institution }),
   };
@@ -77,15 +78,14 @@ function mappedInstitution({ institutions, unknownSource }: RuleSet, source: Sou
   );
 }
 
-function applyRule(plan: EditPlan, rule: ResolvedRule, origin: number | 'institution'): void {
+function applyRule(plan: EditPlan, rule: ResolvedRule, origin: number | 'institution', rules: readonly Rule[]): void {
   plan.apply(rule, origin, (values, { dataSet }, attribute) => {
     if (values.kind === 'number') return numberBytes(values.vr, values.numbers);
     try {
       return encodeText(values.texts, values.vr, characterSetOf(dataSet));
     } catch (thrown) {
       const { code, message } = asStorestowError(thrown);
-      const name = typeof origin === 'number' ? `rule [${origin}]` : 'the institution mapping';
-      throw new StorestowError(code, `${name} cannot set ${attribute}: ${message}`, { cause: thrown });
+      throw new StorestowError(code, `cannot set ${attribute} (${nameOfOrigin(origin, rules)}): ${message}`, { cause: thrown });
     }
   });
 }
@@ -109,8 +109,13 @@ function receivedInstitution(dataSet: DataSet): string {
   }
 }
 
-function changeOf({ holder, tag, to, attribute, origin }: Edit): Change {
-  const reason = typeof origin === 'number' ? `rule [${origin}] on ${attribute}` : `${origin} on ${attribute}`;
+function nameOfOrigin(origin: Edit['origin'], rules: readonly Rule[]): string {
+  if (typeof origin === 'number') return nameOfRule(rules, origin);
+  return origin === 'institution' ? 'institution mapping' : 'private block reserved for a rule (PS3.5 7.8.1)';
+}
+
+function changeOf({ holder, tag, to, origin }: Edit, rules: readonly Rule[]): Change {
+  const reason = nameOfOrigin(origin, rules);
   return to.kind === 'remove'
     ? { kind: 'remove', path: holder.path, tag, reason }
     : { kind: 'set', path: holder.path, element: { tag, vr: to.vr, value: to.value }, reason };

@@ -1,6 +1,5 @@
 /** Numbers as the bytes of a value, in little endian (PS3.5 6.2, 7.3). */
 import type { VR } from '../dicom/data-set.ts';
-import { unitOf } from '../dicom/value-representation.ts';
 
 export type NumberVR = 'AT' | 'FD' | 'FL' | 'SL' | 'SS' | 'SV' | 'UL' | 'US' | 'UV';
 
@@ -42,12 +41,4 @@ function write(view: DataView, at: number, vr: NumberVR, number: number | bigint
       view.setUint16(at, Number(number) >>> 16, true);
       return view.setUint16(at + 2, Number(number) & 0xffff, true);
   }
-}
-
-/** Between byte orders: little endian from big, or the other way. A length that the VR cannot have stays as it is. */
-export function swapByteOrder(bytes: Uint8Array, vr: VR): Uint8Array {
-  const unit = unitOf(vr);
-  if (unit === 1 || bytes.length % unit !== 0) return bytes;
-  const copy = Buffer.from(bytes);
-  return unit === 2 ? copy.swap16() : unit === 4 ? copy.swap32() : copy.swap64();
 }

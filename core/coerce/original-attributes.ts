@@ -4,12 +4,13 @@
  * with its creator. What was empty or absent is not recorded, as the standard leaves open. Items that earlier systems
  * wrote stay as they are.
  */
+import { littleEndianValue } from '../dicom/byte-order.ts';
 import type { Change, NewElement } from '../dicom/change.ts';
 import type { DataSet, Element, Encoding, Tag } from '../dicom/data-set.ts';
 import { TAG } from '../dicom/tags.ts';
 import { StorestowError } from '../errors.ts';
 import type { Edit } from './edit-plan.ts';
-import { hasValue, littleEndianValue } from './present-value.ts';
+import { hasValue } from './present-value.ts';
 import { creatorTagOf } from './private-block.ts';
 
 const IMPLICIT_LITTLE_ENDIAN: Encoding = { explicitVR: false, bigEndian: false };
@@ -33,7 +34,13 @@ export function recordOriginals(dataSet: DataSet, edits: readonly Edit[], proven
     text(TAG.SourceOfPreviousValues, 'LO', asciiLine(provenance.callingAET)),
     text(TAG.ReasonForTheAttributeModification, 'CS', 'COERCE'),
   ];
-  return { kind: 'append', path: [], tag: TAG.OriginalAttributesSequence, item, reason: 'previous values (PS3.3 C.12.1.1.9)' };
+  return {
+    kind: 'append',
+    path: [],
+    tag: TAG.OriginalAttributesSequence,
+    item,
+    reason: 'Original Attributes: previous values (PS3.3 C.12.1.1.9)',
+  };
 }
 
 function previousElements(dataSet: DataSet, edits: readonly Edit[]): Element[] {

@@ -1,14 +1,8 @@
 /** What an element holds, as far as a rule must know it: whether it has a value, and whether it has this one. */
+import { littleEndianValue } from '../dicom/byte-order.ts';
 import type { DataSet, Element, VR } from '../dicom/data-set.ts';
 import { valueBytes } from '../dicom/element-value.ts';
-import { swapByteOrder } from './number-bytes.ts';
 import { isTextVR } from './value-form.ts';
-
-/** The value in little endian, whatever the file's byte order. */
-export function littleEndianValue(dataSet: DataSet, element: Element): Uint8Array {
-  const value = valueBytes(dataSet, element);
-  return dataSet.encoding.bigEndian ? swapByteOrder(value, element.vr) : value;
-}
 
 /** Text of nothing but padding is no value (PS3.5 6.2, 7.4). */
 export function hasValue(dataSet: DataSet, element: Element): boolean {

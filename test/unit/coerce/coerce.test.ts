@@ -405,7 +405,7 @@ describe('character sets', () => {
     }
     expect(thrown).toMatchObject({
       code,
-      message: expect.stringMatching(/^rule \[1\] cannot set StudyDescription: /) as unknown,
+      message: expect.stringMatching(/^cannot set StudyDescription \(site rule \[1\]: set StudyDescription\): /) as unknown,
     });
     expect(String(thrown)).not.toMatch(/Secret|Before/);
   });
