@@ -13,6 +13,8 @@ import { isGroupLength, isPrivate } from './tag-text.ts';
 interface Entry {
   readonly keyword: string;
   readonly vr: VR;
+  /** PS3.6 has `US or SS`. */
+  readonly signIsOpen: boolean;
 }
 
 const EXACT_TAG = /^\(([0-9A-F]{4}),([0-9A-F]{4})\)$/;
@@ -25,6 +27,17 @@ const REPEATING_TAG = /^\(([0-9A-F]{4})(?:-[0-9A-F]{4})?,([0-9A-F]{4})(?:-[0-9A-
  * decoded by it.
  */
 const OPEN_VR: Readonly<Record<string, VR>> = { ox: 'OW', lt: 'OW', xs: 'US', up: 'UL' };
+
+/** Where dcmjs has not the VR of PS3.6. */
+const CORRECTED_VR: Readonly<Record<string, VR>> = {
+  LongPrimitivePointIndexList: 'OL',
+  LongTrianglePointIndexList: 'OL',
+  LongEdgePointIndexList: 'OL',
+  LongVertexPointIndexList: 'OL',
+  ViewOrientationModifier: 'SQ',
+  NumberOfVolumetricCurvePoints: 'UL',
+  ComponentTypeCodeSequence: 'SQ',
+};
 
 const KNOWN_VR: ReadonlySet<string> = new Set(VALUE_REPRESENTATIONS);
 
@@ -40,12 +53,12 @@ const byKeyword = new Map<string, Tag>();
 for (const [text, { vr: code = '', name = '' }] of Object.entries(dictionary)) {
   const exact = EXACT_TAG.exec(text);
   const match = exact ?? REPEATING_TAG.exec(text);
-  const vr = OPEN_VR[code] ?? code;
+  const keyword = name.replace(/^RETIRED_/, '');
+  const vr = CORRECTED_VR[keyword] ?? OPEN_VR[code] ?? code;
   if (match === null || !isVR(vr) || name === '') continue;
   const tag = Number.parseInt(`${match[1]}${match[2]}`, 16);
   if (isPrivate(tag)) continue;
-  const keyword = name.replace(/^RETIRED_/, '');
-  (exact === null ? byFirstTag : byTag).set(tag, { keyword, vr });
+  (exact === null ? byFirstTag : byTag).set(tag, { keyword, vr, signIsOpen: code === 'xs' });
   if (!byKeyword.has(keyword)) byKeyword.set(keyword, tag);
 }
 
@@ -83,4 +96,9 @@ export function tagOf(keyword: string): Tag | undefined {
 export function vrOf(tag: Tag): VR | undefined {
   if (isGroupLength(tag) && !isPrivate(tag)) return 'UL';
   return entryOf(tag)?.vr;
+}
+
+/** Whether the VR is US or SS, depending on other elements (PS3.6): `signed-values.ts` decides. `vrOf` gives US. */
+export function isSignOpen(tag: Tag): boolean {
+  return entryOf(tag)?.signIsOpen ?? false;
 }

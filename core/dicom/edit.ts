@@ -136,6 +136,42 @@ export function isItemEdited({ source, content }: ItemEdit): boolean {
   return source === undefined || (content !== undefined && isEdited(content));
 }
 
+/** An element of the source that keeps its value, or what a change makes of its tag. */
+export type Writing =
+  | { readonly tag: Tag; readonly kept: Element; readonly change?: never }
+  | { readonly tag: Tag; readonly kept?: never; readonly change: ElementEdit };
+
+/** A data set as it is written: the elements of the source in their order, and among them, by tag, those that changes bring. */
+export function* writingOrder({ source, elements }: DataSetEdit): Generator<Writing> {
+  const isNew = (tag: Tag): boolean => source?.get(tag) === undefined;
+  const inserted = [...elements].filter(([tag]) => isNew(tag)).sort(([a], [b]) => a - b);
+  let next = 0;
+  function* insertedBelow(limit: number): Generator<Writing> {
+    for (let entry = inserted[next]; entry !== undefined && entry[0] < limit; entry = inserted[++next]) {
+      yield { tag: entry[0], change: entry[1] };
+    }
+  }
+  const written = new Set<Tag>();
+  for (const element of source?.elements ?? []) {
+    const { tag } = element;
+    yield* insertedBelow(tag);
+    const change = elements.get(tag);
+    if (change === undefined || keeps(change, element)) {
+      yield { tag, kept: element };
+    } else if (!written.has(tag)) {
+      written.add(tag);
+      yield { tag, change };
+    }
+  }
+  yield* insertedBelow(Infinity);
+}
+
+/** A sequence that was only walked through, or the second of two with one tag, of which the first is edited. */
+function keeps(change: ElementEdit, element: Element): boolean {
+  if (change.kind !== 'sequence' || change.source === undefined) return false;
+  return change.source !== element || !isElementEdited(change);
+}
+
 function formatPath(path: ItemPath): string {
   return path.map(({ tag, item }) => `${formatTag(tag)}[${item}]`).join('.');
 }

@@ -44,14 +44,14 @@ function writeValue(tag: Tag, stated: VR, given: Uint8Array, encoding: Encoding,
 }
 
 /** PS3.5 6.2.2: a value too long for a length of 16 bits becomes UN, which keeps its little endian; not in the file meta. */
-function explicitVR(tag: Tag, vr: VR, length: number): VR {
+export function explicitVR(tag: Tag, vr: VR, length: number): VR {
   if (hasLongForm(vr) || length <= MAX_SHORT_LENGTH) return vr;
   if (groupOf(tag) === 0x0002) throw notApplicable(`the value of ${formatTag(tag)} is longer than ${MAX_SHORT_LENGTH} bytes`);
   return 'UN';
 }
 
-/** PS3.5 7.3 */
-function swapped(tag: Tag, value: Uint8Array, unit: number): Uint8Array {
+/** A copy in the other byte order (PS3.5 7.3). Throws `CHANGE_NOT_APPLICABLE` for half a number. */
+export function swapped(tag: Tag, value: Uint8Array, unit: number): Uint8Array {
   if (unit === 1) return value;
   if (value.length % unit !== 0) throw notApplicable(`the value of ${formatTag(tag)} is not a multiple of ${unit} bytes`);
   const bytes = Buffer.from(value);

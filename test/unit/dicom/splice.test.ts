@@ -350,9 +350,14 @@ describe('encapsulated pixel data', () => {
       [set({ tag: TAG.PixelData, vr: 'OB', value: new Uint8Array(2) })],
       J2K_LOSSLESS,
     ],
-    ['frames in Implicit VR', IMPLICIT_LE, [change], J2K_LOSSLESS],
-    ['frames in big endian', EXPLICIT_BE, [change], J2K_LOSSLESS],
+    ['frames in Implicit VR', IMPLICIT_LE, [change], undefined],
+    ['frames in big endian', EXPLICIT_BE, [change], undefined],
     ['to deflate', EXPLICIT_LE, [], DEFLATED_LE],
+    ['to deflate from another encoding', IMPLICIT_LE, [], DEFLATED_LE],
+    ['to Implicit VR', EXPLICIT_LE, [], IMPLICIT_LE],
+    ['to Implicit VR from big endian', EXPLICIT_BE, [], IMPLICIT_LE],
+    ['to big endian', EXPLICIT_LE, [], EXPLICIT_BE],
+    ['to big endian from Implicit VR', IMPLICIT_LE, [], EXPLICIT_BE],
     ['to an unknown syntax', EXPLICIT_LE, [], '1.2.3'],
   ])('%s is refused', (_, from, changes, transferSyntaxUID) => {
     const part10 = readPart10(buildDicom({ transferSyntaxUID: from, elements: [native] }));
