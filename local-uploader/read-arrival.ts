@@ -1,9 +1,14 @@
-/** Reads a file of the spool to its end: what proves it whole gives its digest and says what it is. */
+/**
+ * Reads a file of the spool to its end: what proves it whole gives its digest and says what it is. A large one passes by, and only
+ * what stands around its pixel data is kept.
+ */
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { StorestowError } from '../core/errors.ts';
 import type { DataSet, Tag } from '../core/dicom/data-set.ts';
+import type { ByteSource } from '../core/dicom/byte-source.ts';
+import { readLargePart10 } from '../core/dicom/read-large.ts';
 import { readPart10 } from '../core/dicom/read-part10.ts';
 import { TAG } from '../core/dicom/tags.ts';
 import { identityOf, sameFile, type FileIdentity } from './file-identity.ts';
@@ -23,21 +28,25 @@ export interface Arrival {
   readonly size: number;
   /** Of the file that these bytes were read from. */
   readonly identity: FileIdentity;
-  /** The file as it was read. */
-  readonly bytes: Uint8Array;
+  /** The file as it was read; not of one larger than `IN_MEMORY_LIMIT`. */
+  readonly bytes?: Uint8Array;
 }
 
-const CHUNK = 16 * 1024 * 1024;
+/** Bytes up to which a file is read into memory, and sent from there; a larger one is streamed. */
+export const IN_MEMORY_LIMIT: number = 16 * 1024 * 1024;
+
+const CHUNK = 4 * 1024 * 1024;
 
 /**
- * Throws `NOT_PART10`, `MALFORMED`, `TRUNCATED`, `UNSUPPORTED_TRANSFER_SYNTAX`, `MISSING_UID`; `FILE_CHANGED` where the file was
+ * Throws `NOT_PART10`, `MALFORMED`, `TRUNCATED`, `UNSUPPORTED_TRANSFER_SYNTAX`, `TOO_LARGE`, `MISSING_UID`; `FILE_CHANGED` where the file was
  * written, replaced or removed meanwhile; `SPOOL_INVALID` where it may not be read or is no regular file.
  */
 export async function readArrival(path: string): Promise<Arrival> {
   const handle = await openRegularFile(path);
   try {
-    const { bytes, sha256, identity } = await readWhole(handle, path);
-    const { meta, dataSet } = readPart10(bytes);
+    const { bytes, size, sha256, identity } = await readWhole(handle, path);
+    const { meta, dataSet } = bytes === undefined ? await readLargePart10(sourceOf(handle, size, path)) : readPart10(bytes);
+    if (!sameFile(identity, await identityNow(handle))) throw changed(path);
     const callingAET = text(meta, TAG.SourceApplicationEntityTitle);
     const calledAET = text(meta, TAG.ReceivingApplicationEntityTitle);
     return {
@@ -47,9 +56,9 @@ export async function readArrival(path: string): Promise<Arrival> {
       ...(callingAET === '' ? {} : { callingAET }),
       ...(calledAET === '' ? {} : { calledAET }),
       sha256,
-      size: bytes.length,
+      size,
       identity,
-      bytes,
+      ...(bytes === undefined ? {} : { bytes }),
     };
   } finally {
     await handle.close();
@@ -67,24 +76,47 @@ async function openRegularFile(path: string): Promise<FileHandle> {
   }
 }
 
-async function readWhole(
-  handle: FileHandle,
-  path: string,
-): Promise<{ bytes: Uint8Array; sha256: string; identity: FileIdentity }> {
+interface Whole {
+  readonly bytes: Uint8Array | undefined;
+  readonly size: number;
+  readonly sha256: string;
+  readonly identity: FileIdentity;
+}
+
+async function readWhole(handle: FileHandle, path: string): Promise<Whole> {
   const stats = await handle.stat({ bigint: true });
   if (!stats.isFile()) throw new StorestowError('SPOOL_INVALID', `${path} is not a regular file; remove it`, { object: path });
-  const identity = identityOf(stats);
-  const bytes = Buffer.allocUnsafe(Number(stats.size));
+  const size = Number(stats.size);
+  const kept = size <= IN_MEMORY_LIMIT;
+  const buffer = Buffer.allocUnsafe(kept ? size : CHUNK);
   const digest = createHash('sha256');
-  let position = 0;
-  while (position < bytes.length) {
-    const { bytesRead } = await handle.read(bytes, position, Math.min(CHUNK, bytes.length - position), position);
+  for (let position = 0; position < size;) {
+    const at = kept ? position : 0;
+    const { bytesRead } = await handle.read(buffer, at, Math.min(buffer.length - at, size - position), position);
     if (bytesRead === 0) throw changed(path);
-    digest.update(bytes.subarray(position, position + bytesRead));
+    digest.update(buffer.subarray(at, at + bytesRead));
     position += bytesRead;
   }
-  if (!sameFile(identity, identityOf(await handle.stat({ bigint: true })))) throw changed(path);
-  return { bytes, sha256: digest.digest('hex'), identity };
+  return { bytes: kept ? buffer : undefined, size, sha256: digest.digest('hex'), identity: identityOf(stats) };
+}
+
+async function identityNow(handle: FileHandle): Promise<FileIdentity> {
+  return identityOf(await handle.stat({ bigint: true }));
+}
+
+function sourceOf(handle: FileHandle, length: number, path: string): ByteSource {
+  return {
+    length,
+    async read(start, end) {
+      const bytes = Buffer.allocUnsafe(end - start);
+      for (let at = 0; at < bytes.length;) {
+        const { bytesRead } = await handle.read(bytes, at, bytes.length - at, start + at);
+        if (bytesRead === 0) throw changed(path);
+        at += bytesRead;
+      }
+      return bytes;
+    },
+  };
 }
 
 function changed(path: string, cause?: unknown): StorestowError {

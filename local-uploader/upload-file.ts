@@ -5,9 +5,6 @@ import type { ObjectBody, ObjectStore } from '../core/store/object-store.ts';
 import type { ArrivalObject } from './arrival-object.ts';
 import type { Arrival } from './read-arrival.ts';
 
-/** Bytes up to which a file is sent from memory; a larger one is streamed from the spool. */
-export const IN_MEMORY_LIMIT = 16 * 1024 * 1024;
-
 /**
  * Resolves when the bucket holds these bytes under the key and says so when asked: `uploaded` now, or `present` before. An answer
  * that got lost on the way is settled by the next try, which finds the object. Throws `CONFLICT` where the key has other bytes, and the
@@ -21,7 +18,7 @@ export async function uploadFile(
   retries: RetryOptions,
 ): Promise<'uploaded' | 'present'> {
   const { size, sha256 } = arrival;
-  const body: ObjectBody = size <= IN_MEMORY_LIMIT ? arrival.bytes : { path, size };
+  const body: ObjectBody = arrival.bytes ?? { path, size };
   return retry(async () => {
     const outcome = await putIfAbsent(store, key, body, { metadata, sha256 });
     await verify(store, key, size, sha256, outcome);

@@ -16,9 +16,9 @@ import { decideFile, type FileDecision } from './decide-file.ts';
 import { sameFile, modifiedAt, type FileIdentity } from './file-identity.ts';
 import { isMissing, listFolder, type FolderListing, type ListedFile } from './list-files.ts';
 import { moveFile, removeFile, syncFolder } from './put-away.ts';
-import { readArrival, type Arrival } from './read-arrival.ts';
+import { IN_MEMORY_LIMIT, readArrival, type Arrival } from './read-arrival.ts';
 import { oneAtATime } from './study-lock.ts';
-import { IN_MEMORY_LIMIT, uploadFile } from './upload-file.ts';
+import { uploadFile } from './upload-file.ts';
 import type { FileReport, UploadReport } from './upload-report.ts';
 
 export interface UploadPorts {
@@ -56,7 +56,7 @@ export interface UploadOptions extends ArrivalSource {
 /** Shared by the folders of a spool. */
 export interface UploadLimits {
   readonly files: Limit;
-  /** Files above `IN_MEMORY_LIMIT`, one at a time: they are parsed in memory. */
+  /** Files above `IN_MEMORY_LIMIT`, one at a time: each takes the disk for itself, and small ones need not wait behind several. */
   readonly largeFiles: Limit;
 }
 

@@ -37,6 +37,18 @@ describe('readArrival', () => {
     });
   });
 
+  it('reads a large file without keeping it, and notices where it is cut', async () => {
+    const bytes = buildImage({ rows: 3000, columns: 3000, bitsAllocated: 16, pixels: new Uint8Array(18_000_000).fill(7) });
+    const arrival = await readArrival(await file(bytes));
+    expect(arrival).toMatchObject({
+      studyInstanceUID: '1.2.826.0.1.3680043.10.1.1',
+      size: bytes.length,
+      sha256: createHash('sha256').update(bytes).digest('hex'),
+    });
+    expect(arrival.bytes).toBeUndefined();
+    await expect(readArrival(await file(bytes.subarray(0, -1)))).rejects.toMatchObject({ code: 'TRUNCATED' });
+  });
+
   it.each([
     ['implicit', IMPLICIT_LE],
     ['deflated', DEFLATED_LE],
