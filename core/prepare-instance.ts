@@ -3,17 +3,20 @@
  * came from, the rule set and the codec: a replay gives the same bytes, so the archive's digest of an earlier try
  * still matches, and an auditor can compute them again from the bucket alone.
  */
-import { createHash } from 'node:crypto';
-import { coerce, type AppliedRule, type Source } from './coerce/coerce.ts';
+import { createHash, type Hash } from 'node:crypto';
+import { coerce, type AppliedRule, type Coercion, type Source } from './coerce/coerce.ts';
 import type { RuleSet } from './coerce/rule-set.ts';
-import { segmentBytes, type Segment } from './dicom/byte-source.ts';
-import { identify } from './dicom/identify.ts';
+import { segmentBytes, type ByteSource, type Segment } from './dicom/byte-source.ts';
+import type { Part10 } from './dicom/data-set.ts';
+import { identify, type InstanceIdentity } from './dicom/identify.ts';
 import { nameChange, type NamedChange } from './dicom/named-change.ts';
+import { readLargePart10 } from './dicom/read-large.ts';
 import { readPart10 } from './dicom/read-part10.ts';
 import { splice } from './dicom/splice.ts';
 import { TAG } from './dicom/tags.ts';
 import { encodePixels, type Encoding } from './encode/encode-pixels.ts';
 import type { FramePool } from './encode/frame-pool.ts';
+import { StorestowError } from './errors.ts';
 import type { OutgoingInstance } from './stow/outcome.ts';
 
 export interface PreparedInstance extends OutgoingInstance {
@@ -32,30 +35,63 @@ export interface PreparedInstance extends OutgoingInstance {
   readonly named: readonly NamedChange[];
   readonly syntaxReceived: string;
   readonly syntaxSent: string;
+  /** Of a large file: to be called when the segments are no longer needed. */
+  readonly release?: () => Promise<void>;
+}
+
+/** Bytes from which a file should be given as a `LargeFile`. */
+export const LARGE_FILE: number = 64 * 1024 * 1024;
+
+/** A file that is read where it lies instead of being in memory. */
+export interface LargeFile extends ByteSource {
+  /** 64 hex digits: what all of its bytes must have, where that is known. */
+  readonly sha256?: string;
 }
 
 export interface PrepareOptions {
   /** False: every instance goes as it was received, coerced only. */
   readonly encode?: boolean;
+  /** Where encoded frames of a large file wait; the system's folder for temporary files where it is not given. */
+  readonly spillFolder?: string;
 }
 
 /**
  * Throws what makes the file one that must not be sent (`NOT_PART10`, `MALFORMED`, `UNKNOWN_SOURCE`, `VALUE_NOT_ENCODABLE`, …),
- * and `CODEC_UNAVAILABLE` (retryable).
+ * `CODEC_UNAVAILABLE` (retryable), and for a large file `CHECKSUM_MISMATCH`, `TOO_LARGE` and what its source and the disk throw.
  */
 export async function prepareInstance(
-  file: Uint8Array,
+  file: Uint8Array | LargeFile,
   source: Source,
   ruleSet: RuleSet,
   framePool: FramePool,
-  { encode = true }: PrepareOptions = {},
+  { encode = true, spillFolder }: PrepareOptions = {},
 ): Promise<PreparedInstance> {
-  const part10 = readPart10(file);
+  const part10 = file instanceof Uint8Array ? readPart10(file) : await readLargePart10(file);
   const identity = identify(part10);
   const coercion = coerce(part10, ruleSet, source);
-  const encoding = await encodePixels(part10, framePool, { enabled: encode });
+  const check = new LargeFileCheck(part10, file);
+  const encoding = await encodePixels(part10, framePool, {
+    enabled: encode,
+    onValueBytes: (bytes) => check.update(bytes),
+    ...(spillFolder === undefined ? {} : { spillFolder }),
+  });
+  try {
+    await check.finish();
+    return await spliced(part10, identity, coercion, encoding);
+  } catch (error) {
+    await encoding.release?.();
+    throw error;
+  }
+}
+
+async function spliced(
+  part10: Part10,
+  identity: InstanceIdentity,
+  coercion: Coercion,
+  encoding: Encoding,
+): Promise<PreparedInstance> {
   const sent = splice(part10, [...coercion.changes, ...encoding.changes], { transferSyntaxUID: encoding.transferSyntaxUID });
-  const { codec, encoded, reason, pixelLength, pixelMd5 } = encoding;
+  const { codec, encoded, reason, pixelLength, pixelMd5, release } = encoding;
   const { applied, institution } = coercion;
   return {
     ...identity,
@@ -71,7 +107,42 @@ export async function prepareInstance(
     ...(reason === undefined ? {} : { reason }),
     ...(pixelLength === undefined ? {} : { pixelLength }),
     ...(pixelMd5 === undefined ? {} : { pixelMd5 }),
+    ...(release === undefined ? {} : { release }),
   };
+}
+
+/** That what was read of a large file, in parts, is what was stored as a whole. */
+class LargeFileCheck {
+  readonly #part10: Part10;
+  readonly #expected: string | undefined;
+  readonly #hash: Hash = createHash('sha256');
+  #valueBytes = 0;
+
+  constructor(part10: Part10, file: Uint8Array | LargeFile) {
+    this.#part10 = part10;
+    this.#expected = file instanceof Uint8Array ? undefined : file.sha256;
+    if (this.#expected !== undefined) this.#hash.update(part10.file.subarray(0, part10.gap?.at));
+  }
+
+  /** The bytes that the gap leaves out, in their order. */
+  update(bytes: Uint8Array): void {
+    this.#valueBytes += bytes.length;
+    if (this.#expected !== undefined) this.#hash.update(bytes);
+  }
+
+  /** Throws `CHECKSUM_MISMATCH`. */
+  async finish(): Promise<void> {
+    if (this.#expected === undefined) return;
+    const { file, gap } = this.#part10;
+    if (gap !== undefined) {
+      // Pixel data that nobody asked for: of two kinds in one object, only one is described.
+      if (this.#valueBytes === 0) for await (const bytes of segmentBytes(gap.range)) this.#hash.update(bytes);
+      this.#hash.update(file.subarray(gap.at));
+    }
+    if (this.#hash.digest('hex') !== this.#expected) {
+      throw new StorestowError('CHECKSUM_MISMATCH', 'the object is not what the uploader sent; if that stays, upload it again');
+    }
+  }
 }
 
 function nameSyntax(received: string, { transferSyntaxUID }: Encoding): NamedChange[] {

@@ -88,6 +88,9 @@ const LIST_SHARE = 10;
 /** Messages of one invocation: between two of them the processors idle. Bytes under way are bounded elsewhere. */
 const MAX_BATCH = 400;
 
+/** Milliseconds of one invocation: an object of several GB takes minutes. What hangs has time-outs of its own. */
+const INVOCATION_TIMEOUT = 60 * 60_000;
+
 /** Milliseconds between two looks at an empty queue: a tenth of a millisecond's work each. */
 const POLL = 100;
 
@@ -195,6 +198,7 @@ function startRunner(
     log,
     maxBatch: MAX_BATCH,
     poll: POLL,
+    timeout: INVOCATION_TIMEOUT,
     ...(onResult === undefined ? {} : { onResult }),
     onDead: (key, code) => onDead(store, key, code),
     tasks: [repeatSweep(sweep, store, enqueue), ...(bucket.events ? [] : [repeatListing(store, enqueue)])],

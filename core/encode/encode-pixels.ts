@@ -1,16 +1,18 @@
-/** Pixel data → the changes that encode it to reversible JPEG 2000, or the reason why it goes as it was received. */
+/** Pixel data → the changes that encode it to a reversible syntax, or the reason why it goes as it was received. */
+import { SequentialReader, type Segment, type SourceRange } from '../dicom/byte-source.ts';
 import type { Change } from '../dicom/change.ts';
 import type { Part10 } from '../dicom/data-set.ts';
-import { describePixels } from '../dicom/describe-pixels.ts';
+import { describePixels, type PixelDescription } from '../dicom/describe-pixels.ts';
 import { TAG } from '../dicom/tags.ts';
-import { JPEG_2000_LOSSLESS } from '../dicom/transfer-syntax.ts';
-import { digestPixels } from './digest-pixels.ts';
+import { digestPixels, StreamedPixelDigest } from './digest-pixels.ts';
 import type { PixelDigest } from './digest-pixels.ts';
 import { decideEncoding } from './eligibility.ts';
 import type { EncodingPlan, PassReason } from './eligibility.ts';
+import { fragmentTable } from './fragment-table.ts';
 import type { FrameRefusal } from './frame-codec.ts';
 import { frameLength } from './frame-layout.ts';
 import type { FramePool } from './frame-pool.ts';
+import { openFrameSpill, type FrameSpill } from './frame-spill.ts';
 
 export interface Encoding extends Partial<PixelDigest> {
   /** Empty where the object goes as it was received. */
@@ -22,11 +24,17 @@ export interface Encoding extends Partial<PixelDigest> {
   readonly encoded: boolean;
   /** Why it was not encoded. */
   readonly reason?: PassReason;
+  /** Of a large object: to be called when the changes are no longer needed. */
+  readonly release?: () => Promise<void>;
 }
 
 export interface EncodeOptions {
   /** False: every object goes as it was received, for the reason `DISABLED`. */
   readonly enabled?: boolean;
+  /** Where the encoded frames of a large object wait; the system's folder for temporary files where it is not given. */
+  readonly spillFolder?: string;
+  /** Sees every byte of the value of a large object's pixel data once, in order. */
+  readonly onValueBytes?: (bytes: Uint8Array) => void;
 }
 
 /** Frames of one object handed to the pool at once, for each of its threads: one is ready while another is worked on. */
@@ -34,9 +42,10 @@ const FRAMES_PER_THREAD = 2;
 
 /**
  * One frame that is not reproduced exactly, or that the codec fails on, and the whole object goes as it was received.
- * `pixelLength` and `pixelMd5` are those of the original either way. Rejects with `CODEC_UNAVAILABLE` (retryable).
+ * `pixelLength` and `pixelMd5` are those of the original either way. A large object's pixel data is read once, from front
+ * to back. Rejects with `CODEC_UNAVAILABLE` (retryable), and for a large object with what its source and the disk throw.
  */
-export async function encodePixels(part10: Part10, pool: FramePool, { enabled = true }: EncodeOptions = {}): Promise<Encoding> {
+export async function encodePixels(part10: Part10, pool: FramePool, options: EncodeOptions = {}): Promise<Encoding> {
   const description = describePixels(part10);
   const eligibility = decideEncoding(description, part10.transferSyntax);
   const passed = (reason: PassReason, digest?: PixelDigest): Encoding => ({
@@ -48,29 +57,92 @@ export async function encodePixels(part10: Part10, pool: FramePool, { enabled = 
     ...digest,
   });
   if (description === undefined) return passed('NO_PIXEL_DATA');
-  if (!eligibility.eligible) return passed(eligibility.reason, digestPixels(part10, description));
-  if (!enabled) return passed('DISABLED', digestPixels(part10, description));
+  const pixels = openPixels(part10, description, options);
+  if (!eligibility.eligible) return passed(eligibility.reason, await pixels.digest());
+  if (options.enabled === false) return passed('DISABLED', await pixels.digest());
 
-  // The digest is taken while the threads work on the first frames.
-  const encoding = encodeFrames(part10, description.element.valueOffset, eligibility.plan, pool);
-  const digest = digestPixels(part10, description);
-  const result = await encoding;
-  if ('refusal' in result) return passed(result.refusal, digest);
+  const { plan } = eligibility;
+  let release: Encoding['release'];
+  try {
+    const keep = await pixels.openKeep();
+    release = keep.release;
+    // In memory, the digest is taken while the threads work on the first frames.
+    const encoding = encodeFrames(pixels, plan, pool, keep.add);
+    const early = pixels.inMemory ? await pixels.digest() : undefined;
+    const result = await encoding;
+    const digest = early ?? (await pixels.digest());
+    if ('refusal' in result) {
+      await release?.();
+      return passed(result.refusal, digest);
+    }
+    return {
+      changes: changesOf(plan, result.codestreams),
+      transferSyntaxUID: pool.transferSyntaxUID,
+      codec: pool.codec,
+      encoded: true,
+      ...digest,
+      ...(release === undefined ? {} : { release }),
+    };
+  } catch (error) {
+    await release?.();
+    throw error;
+  }
+}
+
+/** The pixel data of one object, in memory or not. */
+interface Pixels {
+  readonly inMemory: boolean;
+  /** To be called for the frames in their order, without waiting for those before. */
+  frame(index: number, length: number): Promise<Uint8Array>;
+  /** What is left is read for it. */
+  digest(): Promise<PixelDigest>;
+  openKeep(): Promise<Keep>;
+}
+
+/** Where codestreams wait. */
+interface Keep {
+  readonly add: (codestream: Uint8Array) => Promise<Segment>;
+  readonly release?: () => Promise<void>;
+}
+
+function openPixels(part10: Part10, description: PixelDescription, options: EncodeOptions): Pixels {
+  const { body, gap } = part10;
+  const { valueOffset } = description.element;
+  if (gap?.at === valueOffset) return streamedPixels(gap.range, description, options);
   return {
-    changes: changesOf(eligibility.plan, result.codestreams),
-    transferSyntaxUID: JPEG_2000_LOSSLESS,
-    codec: pool.codec,
-    encoded: true,
-    ...digest,
+    inMemory: true,
+    frame: async (index, length) => body.subarray(valueOffset + index * length, valueOffset + (index + 1) * length),
+    digest: async () => digestPixels(part10, description),
+    openKeep: async () => ({ add: async (codestream) => codestream }),
   };
 }
 
-type EncodedFrames = { readonly codestreams: readonly Uint8Array[] } | { readonly refusal: FrameRefusal };
+function streamedPixels(range: SourceRange, description: PixelDescription, { spillFolder, onValueBytes }: EncodeOptions): Pixels {
+  const digest = new StreamedPixelDigest(description);
+  const reader = new SequentialReader(range, (bytes) => {
+    digest.update(bytes);
+    onValueBytes?.(bytes);
+  });
+  return {
+    inMemory: false,
+    frame: async (_, length) => reader.next(length),
+    async digest() {
+      await reader.drain();
+      return digest.digest();
+    },
+    async openKeep() {
+      const spill: FrameSpill = await openFrameSpill(spillFolder);
+      return { add: async (codestream) => spill.write(codestream), release: async () => spill.close() };
+    },
+  };
+}
+
+type EncodedFrames = { readonly codestreams: readonly Segment[] } | { readonly refusal: FrameRefusal };
 
 /** Starts frames in their order and stops at a refusal; of several, that of the first frame counts, whichever came first. */
-async function encodeFrames({ body }: Part10, offset: number, plan: EncodingPlan, pool: FramePool): Promise<EncodedFrames> {
+async function encodeFrames(pixels: Pixels, plan: EncodingPlan, pool: FramePool, keep: Keep['add']): Promise<EncodedFrames> {
   const length = frameLength(plan.layout);
-  const codestreams = new Map<number, Uint8Array>();
+  const codestreams = new Map<number, Segment>();
   const refusals = new Map<number, FrameRefusal>();
   let next = 0;
   let stopped = false;
@@ -78,10 +150,9 @@ async function encodeFrames({ body }: Part10, offset: number, plan: EncodingPlan
   async function encodeOneByOne(): Promise<void> {
     while (!stopped && next < plan.frames) {
       const index = next++;
-      const start = offset + index * length;
       try {
-        const result = await pool.encodeFrame(body.subarray(start, start + length), plan.layout);
-        if (result.proved) codestreams.set(index, result.codestream);
+        const result = await pool.encodeFrame(await pixels.frame(index, length), plan.layout);
+        if (result.proved) codestreams.set(index, await keep(result.codestream));
         else refusals.set(index, result.reason);
         stopped ||= !result.proved;
       } catch (error) {
@@ -92,7 +163,9 @@ async function encodeFrames({ body }: Part10, offset: number, plan: EncodingPlan
   }
 
   const atOnce = Math.min(plan.frames, pool.threads * FRAMES_PER_THREAD);
-  await Promise.all(Array.from({ length: atOnce }, encodeOneByOne));
+  const lanes = await Promise.allSettled(Array.from({ length: atOnce }, encodeOneByOne));
+  const failed = lanes.find((lane) => lane.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
   const refusal = firstOf(refusals);
   return refusal === undefined ? { codestreams: inOrder(codestreams) } : { refusal };
 }
@@ -106,7 +179,7 @@ function firstOf<Value>(byIndex: ReadonlyMap<number, Value>): Value | undefined 
 }
 
 /**
- * - Pixel Data: one fragment a frame (PS3.5 A.4.4), VR OB (PS3.5 8.2).
+ * - Pixel Data: one fragment a frame (PS3.5 A.4.4), VR OB (PS3.5 8.2), and what tells where each is.
  * - Photometric Interpretation: YBR_RCT where the codec applied the reversible colour transformation (PS3.5 8.2.4).
  * - Planar Configuration: 0, the only value that PS3.5 8.2.4 has for it.
  *
@@ -114,14 +187,14 @@ function firstOf<Value>(byIndex: ReadonlyMap<number, Value>): Value | undefined 
  * largest values, padding. Lossy Image Compression too: it tells whether an image ever was compressed with loss
  * (PS3.3 C.7.6.1.1.5), which this neither does nor undoes.
  */
-function changesOf({ layout, photometricInterpretation }: EncodingPlan, frames: readonly Uint8Array[]): Change[] {
+function changesOf({ layout, photometricInterpretation }: EncodingPlan, frames: readonly Segment[]): Change[] {
   const changes: Change[] = [];
-  if (layout.samplesPerPixel === 3) {
+  if (layout.colourTransformation) {
     const value = Buffer.from(photometricInterpretation, 'latin1');
     changes.push(set({ tag: TAG.PhotometricInterpretation, vr: 'CS', value }));
   }
   if (layout.colourByPlane) changes.push(set({ tag: TAG.PlanarConfiguration, vr: 'US', value: Uint8Array.of(0, 0) }));
-  changes.push(set({ tag: TAG.PixelData, vr: 'OB', frames }));
+  changes.push(...fragmentTable(frames).map(set));
   return changes;
 }
 

@@ -4,13 +4,15 @@
  */
 import { hash } from 'node:crypto';
 import { createLimit } from '../../core/concurrency.ts';
-import { asStorestowError, StorestowError } from '../../core/errors.ts';
-import type { PreparedInstance } from '../../core/prepare-instance.ts';
+import { asStorestowError, StorestowError, type ErrorCode } from '../../core/errors.ts';
+import { LARGE_FILE, type LargeFile, type PreparedInstance } from '../../core/prepare-instance.ts';
 import type { ObjectStore } from '../../core/store/object-store.ts';
+import { objectNotFound } from '../../core/store/store-errors.ts';
 import type { Archive, Outcome } from '../../core/stow/outcome.ts';
 import { ByteBudget } from './byte-budget.ts';
 import { areRivals, groupRivals, inspectObject, isCandidate, type Candidate } from './candidate.ts';
 import { keepRuleSet } from './keep-rule-set.ts';
+import { LARGE_OBJECT_MEMORY, largeObject } from './large-object.ts';
 import type { IngestOptions, IngestPorts, IngestResult, ObjectReference } from './ports.ts';
 import { CONFLICT, isStored, settle, settleStoreFailure, settleUnprepared } from './settle.ts';
 import { StudySenders } from './study-sender.ts';
@@ -38,6 +40,9 @@ interface Claim {
   readonly key: string;
   readonly outcome: Promise<Outcome>;
 }
+
+/** What says nothing of the object that was to be prepared: a large one is read meanwhile. */
+const STORE_FAILURES: ReadonlySet<ErrorCode> = new Set(['OBJECT_NOT_FOUND', 'STORE_DENIED', 'STORE_INVALID']);
 
 const THERE: Outcome = { kind: 'stored', proof: 'listed', alreadyThere: true };
 
@@ -91,7 +96,7 @@ class Batch {
   async #ingestInTurn(rivals: readonly Candidate[]): Promise<void> {
     for (const [turn, candidate] of rivals.entries()) {
       const study = turn === 0 ? candidate.studyInstanceUID : undefined;
-      const release = await this.#budget.acquire(candidate.size);
+      const release = await this.#budget.acquire(isLarge(candidate) ? LARGE_OBJECT_MEMORY : candidate.size);
       this.#preparing += 1;
       const arrived = once(() => {
         this.#preparing -= 1;
@@ -113,7 +118,11 @@ class Batch {
     try {
       const prepared = await this.#limit(() => this.#prepare(candidate));
       if (prepared instanceof StorestowError) return await settleUnprepared(key, prepared, this.#ports);
-      return await settle(key, prepared, await this.#deliver(candidate, prepared, arrived), this.#ports);
+      try {
+        return await settle(key, prepared, await this.#deliver(candidate, prepared, arrived), this.#ports);
+      } finally {
+        await prepared.release?.();
+      }
     } catch (thrown) {
       // What the store threw; everything else is in the outcome.
       return settleStoreFailure(key, asStorestowError(thrown, key), this.#ports);
@@ -121,13 +130,16 @@ class Batch {
   }
 
   /** Throws what the store throws. */
-  async #prepare({ key, source }: Candidate): Promise<PreparedInstance | StorestowError> {
+  async #prepare(candidate: Candidate): Promise<PreparedInstance | StorestowError> {
+    const { key, source } = candidate;
     if (this.#options.stop?.aborted === true) return outOfTime(key);
-    const file = await readChecked(this.#ports.store, key);
+    const file = isLarge(candidate) ? await openLarge(this.#ports.store, key) : await readChecked(this.#ports.store, key);
     try {
       return await this.#ports.prepare(file, source);
     } catch (thrown) {
-      return asStorestowError(thrown, key);
+      const error = asStorestowError(thrown, key);
+      if (STORE_FAILURES.has(error.code)) throw error;
+      return error;
     }
   }
 
@@ -160,6 +172,17 @@ class Batch {
     this.#results.set(result.key, result);
     this.#options.onResult?.(result);
   }
+}
+
+function isLarge({ size }: Candidate): boolean {
+  return size >= LARGE_FILE;
+}
+
+/** Throws what the store throws. */
+async function openLarge(store: ObjectStore, key: string): Promise<LargeFile> {
+  const head = await store.head(key);
+  if (head === undefined) throw objectNotFound(key);
+  return largeObject(store, head);
 }
 
 /** Throws what the store throws, and `CHECKSUM_MISMATCH` where the bytes are not those that the uploader had. */

@@ -3,7 +3,7 @@ import type { AuditRecord } from '../../core/audit/record.ts';
 import type { Config } from '../../core/config/schema.ts';
 import type { ErrorCode } from '../../core/errors.ts';
 import type { Log } from '../../core/logging.ts';
-import type { PreparedInstance } from '../../core/prepare-instance.ts';
+import type { LargeFile, PreparedInstance } from '../../core/prepare-instance.ts';
 import type { ObjectStore } from '../../core/store/object-store.ts';
 import type { Archive } from '../../core/stow/outcome.ts';
 import type { InstanceSource } from './instance-source.ts';
@@ -32,7 +32,7 @@ export interface IngestPorts {
   /** The same object for the same address. Throws `UNKNOWN_SOURCE` where the address needs what the source does not have. */
   readonly archiveFor: (source: ArchiveSource) => Archive;
   /** `prepareInstance`, bound to the rule set and the frame pool. */
-  readonly prepare: (file: Uint8Array, source: InstanceSource) => Promise<PreparedInstance>;
+  readonly prepare: (file: Uint8Array | LargeFile, source: InstanceSource) => Promise<PreparedInstance>;
   readonly ruleSet: KeptRuleSet;
   readonly config: Pick<Config, 'ingest' | 'site'> & { readonly archive: RequestLimits };
   readonly log: Log;

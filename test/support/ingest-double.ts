@@ -122,7 +122,7 @@ export function ingestDouble({
       sources.push(source);
       return archive;
     },
-    prepare: async (file) => prepareFake(file),
+    prepare: async (file) => prepareFake(file instanceof Uint8Array ? file : await file.read(0, file.length)),
     ruleSet: RULES,
     config: { site: 'default', ingest: { maxBytesInFlight }, archive: { maxInstances, maxBytes } },
     log: createLog({ level: 'silent' }),

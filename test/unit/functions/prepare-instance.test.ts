@@ -18,6 +18,7 @@ const CODESTREAM = Uint8Array.of(0xff, 0x4f, 0xff, 0x51, 0xff, 0xd9);
 
 const pool: FramePool = {
   codec: 'codec-1.0.0',
+  transferSyntaxUID: J2K_LOSSLESS,
   threads: 2,
   encodeFrame: async () => ({ proved: true, codestream: CODESTREAM }),
   close: async () => undefined,

@@ -1,0 +1,86 @@
+/** Where the encoded frames of a large object wait until it is sent: a file that has no name, so that nothing of it stays. */
+import { randomUUID } from 'node:crypto';
+import { open, unlink, type FileHandle } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { ByteSource, SourceRange } from '../dicom/byte-source.ts';
+import { StorestowError } from '../errors.ts';
+
+export interface FrameSpill {
+  /** Rejects with `STORE_FULL` or `STORE_UNAVAILABLE` (both retryable). */
+  write(bytes: Uint8Array): Promise<SourceRange>;
+  /** Ranges can no longer be read. */
+  close(): Promise<void>;
+}
+
+/**
+ * In `folder`: the system's for temporary files (`TMPDIR`) where it is not given. The file is there for this process alone and is
+ * gone when it ends, however that ends. Rejects as `write` does.
+ */
+export async function openFrameSpill(folder: string = tmpdir()): Promise<FrameSpill> {
+  const path = join(folder, `storestow-${randomUUID()}.frames`);
+  try {
+    const handle = await open(path, 'wx+', 0o600);
+    await unlink(path);
+    return new Spill(handle, folder);
+  } catch (cause) {
+    throw spillError(folder, cause);
+  }
+}
+
+class Spill implements FrameSpill, ByteSource {
+  readonly #handle: FileHandle;
+  readonly #folder: string;
+  #length = 0;
+
+  constructor(handle: FileHandle, folder: string) {
+    this.#handle = handle;
+    this.#folder = folder;
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  async write(bytes: Uint8Array): Promise<SourceRange> {
+    const start = this.#length;
+    this.#length += bytes.length;
+    try {
+      for (let at = 0; at < bytes.length;) {
+        const { bytesWritten } = await this.#handle.write(bytes, at, bytes.length - at, start + at);
+        at += bytesWritten;
+      }
+    } catch (cause) {
+      throw spillError(this.#folder, cause);
+    }
+    return { source: this, start, length: bytes.length };
+  }
+
+  async read(start: number, end: number): Promise<Uint8Array> {
+    const bytes = Buffer.allocUnsafeSlow(end - start);
+    for (let at = 0; at < bytes.length;) {
+      const { bytesRead } = await this.#handle.read(bytes, at, bytes.length - at, start + at).catch((cause: unknown) => {
+        throw spillError(this.#folder, cause);
+      });
+      if (bytesRead === 0) throw spillError(this.#folder, new Error('the file ends too early'));
+      at += bytesRead;
+    }
+    return bytes;
+  }
+
+  async close(): Promise<void> {
+    await this.#handle.close();
+  }
+}
+
+function spillError(folder: string, cause: unknown): StorestowError {
+  const system = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+  const full = system === 'ENOSPC' || system === 'EDQUOT';
+  return new StorestowError(
+    full ? 'STORE_FULL' : 'STORE_UNAVAILABLE',
+    full
+      ? `${folder} has no room for the encoded frames of a large object; free space, or set TMPDIR to a larger disk`
+      : `${folder} cannot take the encoded frames of a large object; check the folder, or set TMPDIR`,
+    { object: folder, cause },
+  );
+}
