@@ -10,6 +10,7 @@ const VENDORS = {
   'iconv-lite': '^core/dicom/character-set\\.ts$',
   plist: '^core/coerce/institution-mapping\\.ts$',
   '@cornerstonejs/codec-openjpeg': '^core/encode/openjpeg\\.ts$',
+  '@cornerstonejs/codec-openjph': '^core/encode/openjph\\.ts$',
   piscina: '^core/encode/frame-pool\\.ts$',
   undici: '^core/stow/http\\.ts$',
   '@aws-sdk': '^(core/store/s3-[a-z-]+|functions/sweep/sqs-queue)\\.ts$',

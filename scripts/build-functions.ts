@@ -29,6 +29,7 @@ const PACKAGES: readonly FunctionPackage[] = [
     copied: {
       piscina: ['dist'],
       '@cornerstonejs/codec-openjpeg': ['dist/openjpegwasm.js', 'dist/openjpegwasm.wasm'],
+      '@cornerstonejs/codec-openjph': ['dist/openjphjs.js', 'dist/openjphjs.wasm'],
     },
   },
   { name: 'sweep', entries: { index: 'functions/sweep/handler.ts' }, copied: {} },

@@ -69,6 +69,8 @@ export const coerceSchema = z.strictObject({
 
 export const encodeSchema = z.strictObject({
   enabled: z.boolean().default(true),
+  /** `j2k`: JPEG 2000 reversible; `htj2k`: High-Throughput JPEG 2000 reversible, for an archive that takes it. */
+  syntax: z.enum(['j2k', 'htj2k']).default('j2k'),
   /** Worker threads; 0: one a processor. */
   threads: z.int().min(0).default(0),
 });

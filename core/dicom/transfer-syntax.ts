@@ -6,6 +6,8 @@ export const EXPLICIT_VR_LITTLE_ENDIAN = '1.2.840.10008.1.2.1';
 export const EXPLICIT_VR_BIG_ENDIAN = '1.2.840.10008.1.2.2';
 export const DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN = '1.2.840.10008.1.2.1.99';
 export const JPEG_2000_LOSSLESS = '1.2.840.10008.1.2.4.90';
+/** High-Throughput JPEG 2000, lossless only. */
+export const HTJ2K_LOSSLESS = '1.2.840.10008.1.2.4.201';
 
 const LAYOUT = { explicitVR: true, bigEndian: false, deflated: false, encapsulated: false };
 

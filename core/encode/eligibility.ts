@@ -100,6 +100,8 @@ export function decideEncoding(description: PixelDescription | undefined, transf
         bitsStored,
         signed,
         colourByPlane: samplesPerPixel === 3 && complete.PlanarConfiguration === 1,
+        bigEndianWords: false,
+        colourTransformation: samplesPerPixel === 3,
       },
       frames: complete.NumberOfFrames,
       photometricInterpretation: samplesPerPixel === 3 ? 'YBR_RCT' : complete.PhotometricInterpretation,

@@ -5,15 +5,17 @@ import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
 import { StorestowError } from '../errors.ts';
 import { Admission } from './admission.ts';
-import type { EncodedFrame } from './frame-codec.ts';
+import type { EncodedFrame, FrameSyntax } from './frame-codec.ts';
 import type { FrameLayout } from './frame-layout.ts';
+import { FRAME_SYNTAXES } from './frame-syntax.ts';
 import type { FrameTask } from './frame-worker.ts';
-import { openJpegName } from './openjpeg.ts';
 
 /** The port to the worker threads. */
 export interface FramePool {
   /** Name and version of the codec, as the audit tags have them: `openjpeg-1.3.6`. */
   readonly codec: string;
+  /** The syntax of what it encodes. */
+  readonly transferSyntaxUID: string;
   readonly threads: number;
   /**
    * Resolves with the proved codestream of a native frame, or with the reason why there is none. The frame's bytes are
@@ -26,6 +28,8 @@ export interface FramePool {
 }
 
 export interface FramePoolOptions {
+  /** What frames become; `j2k` where it is not given. */
+  readonly syntax?: FrameSyntax;
   /** Worker threads; 0: one a processor. */
   readonly threads?: number;
   /** Bytes of frames under way at once. A larger frame goes alone. */
@@ -53,8 +57,10 @@ export function createFramePool(options: FramePoolOptions = {}): FramePool {
 }
 
 class ThreadPool implements FramePool {
-  readonly codec = openJpegName();
+  readonly codec: string;
+  readonly transferSyntaxUID: string;
   readonly threads: number;
+  readonly #syntax: FrameSyntax;
   readonly #worker: string;
   readonly #frameTimeout: number;
   readonly #admission: Admission;
@@ -62,7 +68,11 @@ class ThreadPool implements FramePool {
   #piscina: Piscina<FrameTask, EncodedFrame> | undefined;
   #closed = false;
 
-  constructor({ threads = 0, maxBytesInFlight = 256_000_000, frameTimeout = 300, worker = FRAME_WORKER }: FramePoolOptions) {
+  constructor(options: FramePoolOptions) {
+    const { syntax = 'j2k', threads = 0, maxBytesInFlight = 256_000_000, frameTimeout = 300, worker = FRAME_WORKER } = options;
+    this.#syntax = syntax;
+    this.codec = FRAME_SYNTAXES[syntax].codec();
+    this.transferSyntaxUID = FRAME_SYNTAXES[syntax].transferSyntaxUID;
     this.threads = threads === 0 ? availableParallelism() : threads;
     this.#worker = fileURLToPath(worker);
     this.#frameTimeout = frameTimeout;
@@ -100,7 +110,7 @@ class ThreadPool implements FramePool {
     const timer = setTimeout(() => stuck.abort(), this.#frameTimeout * 1000);
     timer.unref();
     // A copy, since the frame is a view of its file, which stays here; not `slice`, which in a Buffer is a view.
-    const task = { frame: new Uint8Array(frame), layout };
+    const task = { frame: new Uint8Array(frame), layout, syntax: this.#syntax };
     const result = threads.run(task, { transferList: [task.frame.buffer], signal: stuck.signal });
     this.#running.add(result);
     try {

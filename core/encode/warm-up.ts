@@ -11,6 +11,8 @@ const LAYOUT: FrameLayout = {
   bitsStored: 12,
   signed: false,
   colourByPlane: false,
+  bigEndianWords: false,
+  colourTransformation: false,
 };
 
 /** One frame of noise a thread, for nobody. Rejects as `encodeFrame` does. */

@@ -31,8 +31,8 @@ export async function openPorts(config: Config, log: Log, given?: ObjectStore): 
   const connection = openConnection(archiveConfig);
   const store = given ?? (await openBucket(config));
   const ruleSet = await openRuleSet(config.coerce, store);
-  const { threads, enabled } = config.encode;
-  const framePool = createFramePool({ threads, maxBytesInFlight: config.ingest.maxBytesInFlight });
+  const { threads, syntax, enabled } = config.encode;
+  const framePool = createFramePool({ threads, syntax, maxBytesInFlight: config.ingest.maxBytesInFlight });
   // Whatever keeps the threads from it will be met by the first frame, and said there.
   const warm = enabled ? warmUp(framePool).catch(() => undefined) : Promise.resolve();
   const archives = new Map<string, Archive>();

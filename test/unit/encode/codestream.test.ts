@@ -13,8 +13,17 @@ const colour: FrameLayout = {
   bitsStored: 8,
   signed: false,
   colourByPlane: false,
+  bigEndianWords: false,
+  colourTransformation: true,
 };
-const grey: FrameLayout = { ...colour, samplesPerPixel: 1, bitsAllocated: 16, bitsStored: 12, signed: true };
+const grey: FrameLayout = {
+  ...colour,
+  samplesPerPixel: 1,
+  bitsAllocated: 16,
+  bitsStored: 12,
+  signed: true,
+  colourTransformation: false,
+};
 let ofColour: Uint8Array;
 let ofGrey: Uint8Array;
 
@@ -37,11 +46,14 @@ describe('readCodestreamHeader', () => {
       width: 36,
       height: 20,
       oneTile: true,
+      tileParts: 1,
+      componentByComponent: false,
       components: Array.from({ length: 3 }, () => ({ precision: 8, signed: false, subsampled: false })),
       multipleComponentTransformation: true,
       decompositionLevels: 4,
       reversibleWavelet: true,
       quantized: false,
+      syntax: 'j2k',
     });
   });
 
@@ -80,8 +92,8 @@ describe('readCodestreamHeader', () => {
 
 describe('agreesWithLayout', () => {
   it('holds for what was asked', () => {
-    expect(agreesWithLayout(ofColour, colour)).toBe(true);
-    expect(agreesWithLayout(ofGrey, grey)).toBe(true);
+    expect(agreesWithLayout(ofColour, colour, 'j2k')).toBe(true);
+    expect(agreesWithLayout(ofGrey, grey, 'j2k')).toBe(true);
   });
 
   const others: readonly (readonly [string, Partial<FrameLayout>])[] = [
@@ -92,7 +104,7 @@ describe('agreesWithLayout', () => {
     ['sign', { signed: false }],
   ];
   it.each(others)('fails for other %s', (_name, other) => {
-    expect(agreesWithLayout(ofGrey, { ...grey, ...other })).toBe(false);
+    expect(agreesWithLayout(ofGrey, { ...grey, ...other }, 'j2k')).toBe(false);
   });
 
   // Offsets count from the marker; 15444-1 Tables A.9, A.12, A.15, A.27.
@@ -108,6 +120,6 @@ describe('agreesWithLayout', () => {
   it.each(changes)('fails for %s', (_name, marker, offset, value) => {
     const changed = patched(ofColour, marker, offset, value);
     expect(changed).not.toEqual(ofColour);
-    expect(agreesWithLayout(changed, colour)).toBe(false);
+    expect(agreesWithLayout(changed, colour, 'j2k')).toBe(false);
   });
 });

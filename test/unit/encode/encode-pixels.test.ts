@@ -12,8 +12,9 @@ import { describePixels } from '../../../core/dicom/describe-pixels.ts';
 import { readPart10 } from '../../../core/dicom/read-part10.ts';
 import { splice } from '../../../core/dicom/splice.ts';
 import { encodePixels } from '../../../core/encode/encode-pixels.ts';
-import type { PassReason } from '../../../core/encode/eligibility.ts';
+import { decideEncoding, type PassReason } from '../../../core/encode/eligibility.ts';
 import type { EncodedFrame, FrameCodec } from '../../../core/encode/frame-codec.ts';
+import type { FrameLayout } from '../../../core/encode/frame-layout.ts';
 import { createFramePool } from '../../../core/encode/frame-pool.ts';
 import type { FramePool } from '../../../core/encode/frame-pool.ts';
 import { openOpenJpeg } from '../../../core/encode/openjpeg.ts';
@@ -48,6 +49,12 @@ async function encodedFile(part10: Part10): Promise<Uint8Array> {
 function framesOf({ body, dataSet }: Part10): Uint8Array[] {
   const [, ...fragments] = dataSet.get(0x7fe00010)?.fragments ?? [];
   return fragments.map(({ valueOffset, length }) => body.subarray(valueOffset, valueOffset + length));
+}
+
+function layoutOf(part10: Part10): FrameLayout {
+  const eligibility = decideEncoding(describePixels(part10), part10.transferSyntax);
+  if (!eligibility.eligible) throw new Error(eligibility.reason);
+  return eligibility.plan.layout;
 }
 
 /** Planes to pixels, frame by frame, written apart from the code under test. */
@@ -104,7 +111,7 @@ describe('encodePixels', () => {
     const sent = readPart10(await encodedFile(part10));
     const frames = framesOf(sent);
     expect(frames).toHaveLength(image.frames ?? 1);
-    const decoded = Buffer.concat(frames.map((frame) => codec.decode(frame)));
+    const decoded = Buffer.concat(frames.map((frame) => codec.decode(frame, layoutOf(part10))));
     const expected = image.planarConfiguration === 1 ? byPixel(pixels, image.frames ?? 1) : pixels;
     expect(decoded.equals(expected)).toBe(true);
     const colour = image.samplesPerPixel === 3;
@@ -183,6 +190,7 @@ describe('encodePixels', () => {
       let first: number | undefined;
       return {
         codec: 'fake-1',
+        transferSyntaxUID: J2K_LOSSLESS,
         threads: 2,
         asked,
         encodeFrame: async ({ byteOffset, length }) => {
@@ -294,7 +302,9 @@ describe.skipIf(!existsSync(CORPUS))('public files (../shared/corpus)', () => {
       const { element, pixelLength = 0, NumberOfFrames = 1, PlanarConfiguration } = describePixels(part10) ?? {};
       const start = element?.valueOffset ?? 0;
       const pixels = Uint8Array.from(part10.body.subarray(start, start + pixelLength));
-      const decoded = Buffer.concat(framesOf(readPart10(await encodedFile(part10))).map((frame) => codec.decode(frame)));
+      const decoded = Buffer.concat(
+        framesOf(readPart10(await encodedFile(part10))).map((frame) => codec.decode(frame, layoutOf(part10))),
+      );
       expect(decoded.equals(PlanarConfiguration === 1 ? byPixel(pixels, NumberOfFrames) : pixels), name).toBe(true);
       expect(encoding.pixelMd5, name).toBe(md5(pixels));
     }

@@ -16,6 +16,8 @@ const layout: FrameLayout = {
   bitsStored: 12,
   signed: false,
   colourByPlane: false,
+  bigEndianWords: false,
+  colourTransformation: false,
 };
 const pixelsOf = (of: FrameLayout): Uint8Array => imagePixels(of);
 
@@ -27,7 +29,7 @@ function openWith(change: (codec: FrameCodec, instance: number) => Partial<Frame
     const instance = ++opened.count;
     return {
       encode: (samples, of) => codec.encode(samples, of),
-      decode: (codestream) => codec.decode(codestream),
+      decode: (codestream, of) => codec.decode(codestream, of),
       outgrown: false,
       ...change(codec, instance),
     };
@@ -36,7 +38,7 @@ function openWith(change: (codec: FrameCodec, instance: number) => Partial<Frame
 }
 
 describe('createFrameEncoder with OpenJPEG', () => {
-  const encode = createFrameEncoder(openOpenJpeg);
+  const encode = createFrameEncoder(openOpenJpeg, 'j2k');
   const sizes = [[1, 1], [1, 17], [17, 1], [2, 2], [3, 3], [33, 5], [64, 64]] as const; // prettier-ignore
   const kinds: readonly Partial<FrameLayout>[] = [
     ...[2, 5, 8].map((bitsStored) => ({ bitsAllocated: 8 as const, bitsStored })),
@@ -49,6 +51,7 @@ describe('createFrameEncoder with OpenJPEG', () => {
       bitsAllocated: 8 as const,
       bitsStored: 8,
       colourByPlane,
+      colourTransformation: true,
     })),
   ];
   const cases = sizes.flatMap(([rows, columns]) => kinds.map((kind): FrameLayout => ({ ...layout, ...kind, rows, columns })));
@@ -66,10 +69,20 @@ describe('createFrameEncoder with OpenJPEG', () => {
       bitsStored: fc.constant(16),
       signed: fc.boolean(),
       colourByPlane: fc.boolean(),
+      bigEndianWords: fc.boolean(),
+      colourTransformation: fc.constant(false),
     });
     const anyLayout = fc.oneof(
       layouts,
-      layouts.map((of): FrameLayout => ({ ...of, samplesPerPixel: 3, bitsAllocated: 8, bitsStored: 8, signed: false })),
+      layouts.map((of): FrameLayout => ({
+        ...of,
+        samplesPerPixel: 3,
+        bitsAllocated: 8,
+        bitsStored: 8,
+        signed: false,
+        bigEndianWords: false,
+        colourTransformation: true,
+      })),
     );
     await fc.assert(
       fc.asyncProperty(anyLayout, fc.nat(), async (of, seed) => {
@@ -91,14 +104,15 @@ describe('createFrameEncoder with OpenJPEG', () => {
     expect(await encode(frame, layout)).toEqual({ proved: false, reason: 'HIGH_BITS_IN_USE' });
   });
 
-  it('sees that OpenJPEG gets signed 8-bit samples wrong', async () => {
-    const of: FrameLayout = { ...layout, bitsAllocated: 8, bitsStored: 8, signed: true };
-    const result = await encode(pixelsOf(of), of);
-    expect(result).toEqual({ proved: false, reason: 'FRAME_NOT_REPRODUCED' });
-  });
-
-  it('survives the trap of 16-bit colour, again and again', async () => {
-    const of: FrameLayout = { ...layout, rows: 512, columns: 512, samplesPerPixel: 3, bitsStored: 16 };
+  it('survives a trap (16-bit colour with the transformation, which is never planned), again and again', async () => {
+    const of: FrameLayout = {
+      ...layout,
+      rows: 512,
+      columns: 512,
+      samplesPerPixel: 3,
+      bitsStored: 16,
+      colourTransformation: true,
+    };
     for (let round = 0; round < 3; round++) {
       expect(await encode(pixelsOf(of), of)).toEqual({ proved: false, reason: 'CODEC_FAILED' });
       expect(await encode(pixelsOf(layout), layout)).toMatchObject({ proved: true });
@@ -109,16 +123,16 @@ describe('createFrameEncoder with OpenJPEG', () => {
 describe('the proof', () => {
   it.each([0, 100, 329])('catches one bit wrong in byte %i of what is decoded', async (at) => {
     const { open } = openWith((codec) => ({
-      decode: (codestream) => codec.decode(codestream).map((byte, index) => (index === at ? byte ^ 1 : byte)),
+      decode: (codestream, of) => codec.decode(codestream, of).map((byte, index) => (index === at ? byte ^ 1 : byte)),
     }));
-    const result = await createFrameEncoder(open)(pixelsOf(layout), layout);
+    const result = await createFrameEncoder(open, 'j2k')(pixelsOf(layout), layout);
     expect(result).toEqual({ proved: false, reason: 'FRAME_NOT_REPRODUCED' });
   });
 
   it('catches a sample too few and one too many', async () => {
     for (const resize of [(bytes: Uint8Array) => bytes.subarray(2), (bytes: Uint8Array) => Uint8Array.of(...bytes, 0, 0)]) {
-      const { open } = openWith((codec) => ({ decode: (codestream) => resize(codec.decode(codestream)) }));
-      expect(await createFrameEncoder(open)(pixelsOf(layout), layout)).toMatchObject({ reason: 'FRAME_NOT_REPRODUCED' });
+      const { open } = openWith((codec) => ({ decode: (codestream, of) => resize(codec.decode(codestream, of)) }));
+      expect(await createFrameEncoder(open, 'j2k')(pixelsOf(layout), layout)).toMatchObject({ reason: 'FRAME_NOT_REPRODUCED' });
     }
   });
 
@@ -127,14 +141,14 @@ describe('the proof', () => {
       encode: (samples, of) =>
         codec.encode(samples, of).map((byte, index, all) => (index === all.length - 40 ? byte ^ 0x10 : byte)),
     }));
-    expect(await createFrameEncoder(open)(pixelsOf(layout), layout)).toMatchObject({ proved: false });
+    expect(await createFrameEncoder(open, 'j2k')(pixelsOf(layout), layout)).toMatchObject({ proved: false });
   });
 
   it('catches a codestream that decodes but says something else of itself', async () => {
     const { open } = openWith((codec) => ({
       encode: (samples, of) => codec.encode(samples, { ...of, bitsStored: 13 }),
     }));
-    expect(await createFrameEncoder(open)(pixelsOf(layout), layout)).toMatchObject({ reason: 'FRAME_NOT_REPRODUCED' });
+    expect(await createFrameEncoder(open, 'j2k')(pixelsOf(layout), layout)).toMatchObject({ reason: 'FRAME_NOT_REPRODUCED' });
   });
 });
 
@@ -143,7 +157,7 @@ describe('the instance', () => {
 
   it('is kept from frame to frame', async () => {
     const { open, opened } = openWith(() => ({}));
-    const encode = createFrameEncoder(open);
+    const encode = createFrameEncoder(open, 'j2k');
     for (let round = 0; round < 3; round++) await encode(pixelsOf(layout), layout);
     expect(opened.count).toBe(1);
   });
@@ -156,7 +170,7 @@ describe('the instance', () => {
         return codec.encode(samples, of);
       },
     }));
-    const encode = createFrameEncoder(open);
+    const encode = createFrameEncoder(open, 'j2k');
     expect(await encode(pixelsOf(layout), layout)).toMatchObject({ proved: true });
     expect(await encode(pixelsOf(layout), layout)).toMatchObject({ proved: true });
     expect(opened.count).toBe(2);
@@ -168,20 +182,20 @@ describe('the instance', () => {
         throw failed();
       },
     }));
-    expect(await createFrameEncoder(open)(pixelsOf(layout), layout)).toEqual({ proved: false, reason: 'CODEC_FAILED' });
+    expect(await createFrameEncoder(open, 'j2k')(pixelsOf(layout), layout)).toEqual({ proved: false, reason: 'CODEC_FAILED' });
     expect(opened.count).toBe(1);
   });
 
   it('is given up when it has outgrown its use', async () => {
     const { open, opened } = openWith(() => ({ outgrown: true }));
-    const encode = createFrameEncoder(open);
+    const encode = createFrameEncoder(open, 'j2k');
     await encode(pixelsOf(layout), layout);
     await encode(pixelsOf(layout), layout);
     expect(opened.count).toBe(2);
   });
 
   it('that cannot be had is an error, not a refusal', async () => {
-    const encode = createFrameEncoder(() => Promise.reject(new StorestowError('CODEC_UNAVAILABLE', 'no package')));
+    const encode = createFrameEncoder(() => Promise.reject(new StorestowError('CODEC_UNAVAILABLE', 'no package')), 'j2k');
     await expect(encode(pixelsOf(layout), layout)).rejects.toMatchObject({ code: 'CODEC_UNAVAILABLE', retryable: true });
   });
 });

@@ -15,6 +15,8 @@ const layout: FrameLayout = {
   bitsStored: 12,
   signed: true,
   colourByPlane: false,
+  bigEndianWords: false,
+  colourTransformation: false,
 };
 const ENDS = new URL('./workers/ends.ts', import.meta.url);
 const DOES_NOT_START = new URL('./workers/does-not-start.ts', import.meta.url);
@@ -36,7 +38,7 @@ describe('createFramePool', () => {
     const codec = await openOpenJpeg();
     results.forEach((result, index) => {
       expect(frames[index]).toEqual(imagePixels(layout, index + 1));
-      expect(result.proved && codec.decode(result.codestream)).toEqual(frames[index]);
+      expect(result.proved && codec.decode(result.codestream, layout)).toEqual(frames[index]);
     });
   });
 

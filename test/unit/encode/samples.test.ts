@@ -11,6 +11,8 @@ const grey: FrameLayout = {
   bitsStored: 12,
   signed: false,
   colourByPlane: false,
+  bigEndianWords: false,
+  colourTransformation: false,
 };
 
 describe('colourByPixel', () => {

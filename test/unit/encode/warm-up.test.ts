@@ -15,6 +15,7 @@ function fakePool(threads: number): { readonly pool: FramePool; readonly calls: 
   const busy = Promise.withResolvers<undefined>();
   const pool: FramePool = {
     codec: 'codec-1.0.0',
+    transferSyntaxUID: '1.2.840.10008.1.2.4.90',
     threads,
     encodeFrame: async (frame, layout) => {
       calls.push({ frame: frame.slice(), layout });
