@@ -7,7 +7,7 @@ import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { StorestowError } from '../core/errors.ts';
 import type { DataSet, Tag } from '../core/dicom/data-set.ts';
-import type { ByteSource } from '../core/dicom/byte-source.ts';
+import { fileSource } from '../core/dicom/file-source.ts';
 import { readLargePart10 } from '../core/dicom/read-large.ts';
 import { readPart10 } from '../core/dicom/read-part10.ts';
 import { TAG } from '../core/dicom/tags.ts';
@@ -45,7 +45,8 @@ export async function readArrival(path: string): Promise<Arrival> {
   const handle = await openRegularFile(path);
   try {
     const { bytes, size, sha256, identity } = await readWhole(handle, path);
-    const { meta, dataSet } = bytes === undefined ? await readLargePart10(sourceOf(handle, size, path)) : readPart10(bytes);
+    const { meta, dataSet } =
+      bytes === undefined ? await readLargePart10(fileSource(handle, size, () => changed(path))) : readPart10(bytes);
     if (!sameFile(identity, await identityNow(handle))) throw changed(path);
     const callingAET = text(meta, TAG.SourceApplicationEntityTitle);
     const calledAET = text(meta, TAG.ReceivingApplicationEntityTitle);
@@ -102,21 +103,6 @@ async function readWhole(handle: FileHandle, path: string): Promise<Whole> {
 
 async function identityNow(handle: FileHandle): Promise<FileIdentity> {
   return identityOf(await handle.stat({ bigint: true }));
-}
-
-function sourceOf(handle: FileHandle, length: number, path: string): ByteSource {
-  return {
-    length,
-    async read(start, end) {
-      const bytes = Buffer.allocUnsafe(end - start);
-      for (let at = 0; at < bytes.length;) {
-        const { bytesRead } = await handle.read(bytes, at, bytes.length - at, start + at);
-        if (bytesRead === 0) throw changed(path);
-        at += bytesRead;
-      }
-      return bytes;
-    },
-  };
 }
 
 function changed(path: string, cause?: unknown): StorestowError {

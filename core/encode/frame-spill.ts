@@ -4,6 +4,7 @@ import { open, unlink, type FileHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ByteSource, SourceRange } from '../dicom/byte-source.ts';
+import { readExactly } from '../dicom/file-source.ts';
 import { StorestowError } from '../errors.ts';
 
 export interface FrameSpill {
@@ -57,15 +58,11 @@ class Spill implements FrameSpill, ByteSource {
   }
 
   async read(start: number, end: number): Promise<Uint8Array> {
-    const bytes = Buffer.allocUnsafeSlow(end - start);
-    for (let at = 0; at < bytes.length;) {
-      const { bytesRead } = await this.#handle.read(bytes, at, bytes.length - at, start + at).catch((cause: unknown) => {
-        throw spillError(this.#folder, cause);
-      });
-      if (bytesRead === 0) throw spillError(this.#folder, new Error('the file ends too early'));
-      at += bytesRead;
+    try {
+      return await readExactly(this.#handle, start, end, () => new Error('the file ends too early'));
+    } catch (cause) {
+      throw spillError(this.#folder, cause);
     }
-    return bytes;
   }
 
   async close(): Promise<void> {
