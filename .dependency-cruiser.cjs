@@ -73,6 +73,13 @@ module.exports = {
       to: { path: '^(functions|local-uploader|local-cloud|cli|test|bench|scripts)/', pathNot: '^$1/' },
     },
     {
+      name: 'process-needs-no-cloud',
+      comment: 'the work on one file has neither bucket nor archive',
+      severity: 'error',
+      from: { path: '^functions/process/' },
+      to: { path: '^(core/(stow|store|audit)|functions)/', pathNot: '^functions/process/' },
+    },
+    {
       name: 'cli-ships-no-tests',
       severity: 'error',
       from: { path: '^cli/' },

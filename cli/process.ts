@@ -1,49 +1,27 @@
-/** `storestow process`: coerce and encode files without bucket or archive. */
-import { randomUUID } from 'node:crypto';
+/** `storestow process`: coerce and encode files without bucket or archive, or tell what would change. */
 import { once } from 'node:events';
 import { createWriteStream, type WriteStream } from 'node:fs';
-import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
-import type { RuleSet } from '../core/coerce/rule-set.ts';
-import { mapConcurrently } from '../core/concurrency.ts';
-import { segmentBytes } from '../core/dicom/byte-source.ts';
-import type { Segments } from '../core/dicom/change.ts';
-import { createFramePool, type FramePool } from '../core/encode/frame-pool.ts';
-import { asStorestowError, StorestowError } from '../core/errors.ts';
-import { prepareInstance } from '../core/prepare-instance.ts';
+import { styleText } from 'node:util';
+import { mapInOrder } from '../core/concurrency.ts';
+import { createFramePool } from '../core/encode/frame-pool.ts';
+import { StorestowError } from '../core/errors.ts';
 import { openRuleSet } from '../functions/ingest/open-rule-set.ts';
+import { previewFile, type FilePreview } from '../functions/process/preview-file.ts';
+import { processFile } from '../functions/process/process-file.ts';
+import type { ReportLine } from '../functions/process/report-line.ts';
+import type { ProcessPorts } from '../functions/process/work.ts';
 import { Command, configOption, examples, type Subcommand } from './command.ts';
-import { EXIT, type Finish } from './exit-code.ts';
+import { previewText, type Paint } from './difference-text.ts';
+import { EXIT, type ExitCode, type Finish } from './exit-code.ts';
 import { listInputFiles, type InputFile } from './input-files.ts';
 import { createProgress } from './progress.ts';
 import { loadSettings, DEFAULT_DATA } from './settings.ts';
 
-/** One line of `--report`, for each input. */
-interface ReportLine {
-  readonly input: string;
-  readonly output?: string;
-  readonly outcome: 'written' | 'refused';
-  readonly code?: string;
-  readonly message?: string;
-  /** `set StudyID`, `remove RequestingServiceCodeSequence`, … */
-  readonly changes: readonly string[];
-  readonly encoded: boolean;
-  /** Why it was not encoded. */
-  readonly reason?: string;
-  readonly pixelLength?: number;
-  readonly pixelMd5?: string;
-}
-
-interface Work {
-  readonly out: string | undefined;
-  readonly ruleSet: RuleSet;
-  readonly framePool: FramePool;
-  readonly encode: boolean;
-  readonly callingAET: string;
-  readonly callingIP: string;
-}
+/** Files under way at once, for each processor: while one is read or written, another is worked on. */
+const FILES_PER_PROCESSOR = 2;
 
 export function processCommand(finish: Finish): Subcommand {
   return new Command('process')
@@ -51,8 +29,9 @@ export function processCommand(finish: Finish): Subcommand {
     .argument('<in...>', 'files and folders; a file below a folder keeps its relative path below --out')
     .optionsGroup('Output:')
     .option('--out <folder>', 'where the results go (made if absent)')
-    .option('--report <file>', 'one JSON line for each input: outcome, changes, encoding, pixel length and MD5')
-    .option('--dry-run', 'write nothing; print what would change in each file', false)
+    .option('--report <file>', 'one JSON line for each input, in their order: outcome, changes, encoding, pixel length and MD5')
+    .option('--dry-run', 'write nothing; print each element that would differ, before and after, and why', false)
+    .option('--json', 'with --dry-run: one JSON line for each input instead', false)
     .optionsGroup('Source, as the institution mapping and the rules see it:')
     .option('--calling-aet <title>', 'AE title of a file that names none in (0002,0016)', 'STORESTOW')
     .option('--calling-ip <address>', 'IP of the sender', '127.0.0.1')
@@ -69,8 +48,13 @@ export function processCommand(finish: Finish): Subcommand {
         ['storestow process image.dcm --dry-run --rules site.json', 'try a rule: see what would change'],
       ),
     )
+    .addHelpText('after', DRY_RUN_HELP)
     .action(async (inputs, options) => {
-      if (options.out === undefined && !options.dryRun) throw new StorestowError('USAGE', 'give --out FOLDER, or --dry-run');
+      const { out, dryRun, json } = options;
+      if (out === undefined && !dryRun) throw new StorestowError('USAGE', 'give --out FOLDER, or --dry-run');
+      if (json && !dryRun) throw new StorestowError('USAGE', '--json goes with --dry-run; --report FILE tells what was written');
+      if (dryRun && options.report !== undefined)
+        throw new StorestowError('USAGE', '--report tells what was written; with --dry-run use --json');
       const { config } = await loadSettings({ config: options.config, data: DEFAULT_DATA });
       const ruleSet = await openRuleSet({
         ...config.coerce,
@@ -78,12 +62,8 @@ export function processCommand(finish: Finish): Subcommand {
         ...(options.rules === undefined ? {} : { rules: options.rules }),
       });
       const files = await listInputFiles(inputs);
-      refuseCollisions(files);
-      const framePool = createFramePool({ threads: config.encode.threads });
-      const report = options.report === undefined ? undefined : createWriteStream(options.report);
-      const progress = createProgress({ label: 'processed', unit: 'files', total: files.length, stream: process.stderr });
-      const work: Work = {
-        out: options.dryRun ? undefined : options.out,
+      const framePool = createFramePool({ threads: config.encode.threads, syntax: config.encode.syntax });
+      const ports: ProcessPorts = {
         ruleSet,
         framePool,
         encode: options.encode && config.encode.enabled,
@@ -91,22 +71,73 @@ export function processCommand(finish: Finish): Subcommand {
         callingIP: options.callingIp,
       };
       try {
-        const lines = await mapConcurrently(files, availableParallelism() * 2, async (file) => {
-          const line = await processFile(file, work);
-          if (report !== undefined) await writeLine(report, JSON.stringify(line));
-          if (options.dryRun) process.stdout.write(describe(line));
-          progress.step();
-          return line;
-        });
-        progress.stop();
-        summarize(lines, options.dryRun);
-        finish(lines.some(({ outcome }) => outcome === 'refused') ? EXIT.failed : EXIT.done);
+        if (dryRun) finish(await previewAll(files, ports, json));
+        else if (out !== undefined) finish(await processAll(files, ports, out, options.report));
       } finally {
-        report?.end();
-        if (report !== undefined) await finished(report);
         await framePool.close();
       }
     });
+}
+
+const DRY_RUN_HELP = `
+--dry-run compares the bytes that would be written with those that are there, element by element: + added, - removed, ~ changed.
+What no rule and no encoding accounts for is called UNEXPLAINED, and the exit code is 1. Patients' values are shown, as this
+is for your eyes; they are never logged. Keep what you save of it as you keep the images.
+`;
+
+async function processAll(
+  files: readonly InputFile[],
+  ports: ProcessPorts,
+  out: string,
+  reportPath: string | undefined,
+): Promise<ExitCode> {
+  refuseCollisions(files);
+  const report = reportPath === undefined ? undefined : createWriteStream(reportPath);
+  const progress = createProgress({ label: 'processed', unit: 'files', total: files.length, stream: process.stderr });
+  const refused: ReportLine[] = [];
+  let encoded = 0;
+  try {
+    const work = async ({ path, relativePath }: InputFile): Promise<ReportLine> => {
+      const line = await processFile(path, join(out, relativePath), ports);
+      progress.step();
+      return line;
+    };
+    for await (const line of mapInOrder(files, atOnce(), work)) {
+      if (report !== undefined) await write(report, `${JSON.stringify(line)}\n`);
+      if (line.outcome === 'refused') refused.push(line);
+      if (line.encoded) encoded += 1;
+    }
+  } finally {
+    report?.end();
+    if (report !== undefined) await finished(report);
+  }
+  progress.stop();
+  for (const { input, code = '', message = '' } of refused) process.stderr.write(`refused ${input}: ${code}: ${message}\n`);
+  process.stdout.write(`${files.length - refused.length} written (${encoded} encoded), ${refused.length} refused\n`);
+  return refused.length === 0 ? EXIT.done : EXIT.failed;
+}
+
+async function previewAll(files: readonly InputFile[], ports: ProcessPorts, json: boolean): Promise<ExitCode> {
+  const counts = { changes: 0, unchanged: 0, encoded: 0, refused: 0, unexplained: 0 };
+  const paint: Paint = (format, text) => styleText(format, text, { stream: process.stdout });
+  const work = ({ path }: InputFile): Promise<FilePreview> => previewFile(path, ports);
+  for await (const preview of mapInOrder(files, atOnce(), work)) {
+    await write(process.stdout, json ? `${JSON.stringify(preview)}\n` : previewText(preview, paint));
+    counts[preview.outcome] += 1;
+    if (preview.outcome === 'refused') continue;
+    if (preview.encoded) counts.encoded += 1;
+    counts.unexplained += preview.unexplained;
+  }
+  const { changes, unchanged, encoded, refused, unexplained } = counts;
+  const summary =
+    `${changes} would change, ${unchanged} would not, ${encoded} encoded, ${refused} refused` +
+    (unexplained === 0 ? '\n' : `, ${unexplained} UNEXPLAINED; report this\n`);
+  (json ? process.stderr : process.stdout).write(summary);
+  return refused + unexplained === 0 ? EXIT.done : EXIT.failed;
+}
+
+function atOnce(): number {
+  return availableParallelism() * FILES_PER_PROCESSOR;
 }
 
 /** Two inputs with one path below --out would overwrite each other. */
@@ -124,65 +155,6 @@ function refuseCollisions(files: readonly InputFile[]): void {
   }
 }
 
-async function processFile({ path, relativePath }: InputFile, work: Work): Promise<ReportLine> {
-  try {
-    const [bytes, info] = await Promise.all([readFile(path), stat(path)]);
-    const source = { callingAET: work.callingAET, callingIP: work.callingIP, receivedAt: info.mtime };
-    const prepared = await prepareInstance(bytes, source, work.ruleSet, work.framePool, { encode: work.encode });
-    const output = work.out === undefined ? undefined : join(work.out, relativePath);
-    if (output !== undefined) await writeWhole(output, prepared);
-    return {
-      input: path,
-      ...(output === undefined ? {} : { output }),
-      outcome: 'written',
-      changes: prepared.applied.map(({ action, attribute }) => `${action} ${attribute}`),
-      encoded: prepared.encoded,
-      ...(prepared.reason === undefined ? {} : { reason: prepared.reason }),
-      ...(prepared.pixelLength === undefined ? {} : { pixelLength: prepared.pixelLength }),
-      ...(prepared.pixelMd5 === undefined ? {} : { pixelMd5: prepared.pixelMd5 }),
-    };
-  } catch (thrown) {
-    const { code, message } = asStorestowError(thrown, path);
-    return { input: path, outcome: 'refused', code, message, changes: [], encoded: false };
-  }
-}
-
-/** Whole or not at all: under another name first, then renamed. */
-async function writeWhole(path: string, { segments }: Segments): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
-  const partial = `${path}.${randomUUID()}.part`;
-  try {
-    const handle = await open(partial, 'wx');
-    try {
-      for (const segment of segments) await handle.writeFile(segmentBytes(segment));
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(partial, path);
-  } catch (cause) {
-    await rm(partial, { force: true });
-    throw new StorestowError('STORE_UNAVAILABLE', `cannot write ${path}; check space and permissions`, { object: path, cause });
-  }
-}
-
-async function writeLine(stream: WriteStream, line: string): Promise<void> {
-  if (!stream.write(`${line}\n`)) await once(stream, 'drain');
-}
-
-function describe({ input, outcome, code, message, changes, encoded, reason }: ReportLine): string {
-  if (outcome === 'refused') return `${input}\n  refused: ${code ?? ''}: ${message ?? ''}\n`;
-  const pixels = encoded
-    ? 'pixel data would be encoded to JPEG 2000 reversible'
-    : `pixel data stays: ${reason ?? 'already compressed'}`;
-  return `${[input, ...changes.map((change) => `  ${change}`), `  ${pixels}`].join('\n')}\n`;
-}
-
-function summarize(lines: readonly ReportLine[], dryRun: boolean): void {
-  const refused = lines.filter(({ outcome }) => outcome === 'refused');
-  for (const { input, code, message } of dryRun ? [] : refused)
-    process.stderr.write(`refused ${input}: ${code ?? ''}: ${message ?? ''}\n`);
-  const encoded = lines.filter((line) => line.encoded).length;
-  const written = dryRun ? 'would be written' : 'written';
-  process.stdout.write(`${lines.length - refused.length} ${written} (${encoded} encoded), ${refused.length} refused\n`);
+async function write(stream: WriteStream | NodeJS.WriteStream, text: string): Promise<void> {
+  if (!stream.write(text)) await once(stream, 'drain');
 }

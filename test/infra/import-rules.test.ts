@@ -21,6 +21,7 @@ const BROKEN: readonly [file: string, statement: string, rule: string | undefine
   // The circle is told once.
   ['core/dicom/y.ts', "import './x.ts';", undefined],
   ['functions/ingest/h.ts', "import '../../local-uploader/u.ts';", 'only-cli-wires'],
+  ['functions/process/p.ts', "import '../ingest/h.ts';", 'process-needs-no-cloud'],
   ['local-uploader/u.ts', "import 'p-limit';", 'vendor-p-limit'],
   ['local-cloud/orphan.ts', 'export const orphan = true;', 'no-orphan'],
   ['cli/e.ts', "import 'esbuild';", 'no-development-dependency'],

@@ -1,0 +1,13 @@
+/** What the work on a file goes by. */
+import type { RuleSet } from '../../core/coerce/rule-set.ts';
+import type { FramePool } from '../../core/encode/frame-pool.ts';
+
+export interface ProcessPorts {
+  readonly ruleSet: RuleSet;
+  readonly framePool: FramePool;
+  /** False: coerce only. */
+  readonly encode: boolean;
+  /** Of a file that names no sender in (0002,0016). */
+  readonly callingAET: string;
+  readonly callingIP: string;
+}

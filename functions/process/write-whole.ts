@@ -1,0 +1,26 @@
+/** A file that is there whole or not at all: under another name first, then renamed. */
+import { randomUUID } from 'node:crypto';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { segmentBytes } from '../../core/dicom/byte-source.ts';
+import type { Segments } from '../../core/dicom/change.ts';
+import { StorestowError } from '../../core/errors.ts';
+
+/** Makes the folder where it is absent. Throws `STORE_UNAVAILABLE`. */
+export async function writeWhole(path: string, { segments }: Segments): Promise<void> {
+  const partial = `${path}.${randomUUID()}.part`;
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    const handle = await open(partial, 'wx');
+    try {
+      for (const segment of segments) await handle.writeFile(segmentBytes(segment));
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(partial, path);
+  } catch (cause) {
+    await rm(partial, { force: true });
+    throw new StorestowError('STORE_UNAVAILABLE', `cannot write ${path}; check space and permissions`, { object: path, cause });
+  }
+}
