@@ -21,6 +21,7 @@
  * | big endian: VR unknown, or half a number    | refused: how to swap it is not known                                  |
  */
 import { StorestowError } from '../errors.ts';
+import { littleEndianValue } from './byte-order.ts';
 import type { DataSet, Element, Encoding, Gap, Item, Part10, Tag, VR } from './data-set.ts';
 import { writingOrder } from './edit.ts';
 import type { DataSetEdit, ElementEdit, ItemEdit, NewLeaf, SequenceEdit } from './edit.ts';
@@ -34,7 +35,7 @@ import { formatTag } from './tag-text.ts';
 import { TAG } from './tags.ts';
 import { unitOf } from './value-representation.ts';
 import { writeItems } from './write-data-set.ts';
-import { checkedLength, elementHeader, explicitVR, itemHeader, swapped, writeElement } from './write-element.ts';
+import { checkedLength, elementHeader, explicitVR, itemHeader, writeElement } from './write-element.ts';
 
 const EXPLICIT_LITTLE_ENDIAN: Encoding = { explicitVR: true, bigEndian: false };
 const UNDEFINED_LENGTH = 0xffffffff;
@@ -122,14 +123,11 @@ class Rewriter {
     }
     const vr = rewrittenVR(element, source.encoding, standing);
     sink.add(elementHeader(tag, vr, length, EXPLICIT_LITTLE_ENDIAN));
-    const isInGap = source === this.#root && this.#gap?.at === valueOffset;
-    if (!bigEndian || unitOf(element.vr) === 1) {
-      if (isInGap) sink.add(this.#gap.range);
-      else sink.view(source.bytes, valueOffset, end);
-    } else if (isInGap) {
-      throw notApplicable(`${formatTag(tag)} is in big endian and too large to be swapped`);
+    if (source === this.#root && this.#gap?.at === valueOffset) {
+      if (bigEndian && unitOf(element.vr) > 1) throw notApplicable(`${formatTag(tag)} is too large to be swapped`);
+      sink.add(this.#gap.range);
     } else {
-      sink.add(swapped(tag, source.bytes.subarray(valueOffset, end), unitOf(element.vr)));
+      sink.add(littleEndianValue(source, element));
     }
   }
 

@@ -40,9 +40,8 @@ export function obstacleOf(element: Element, { encoding, bytes }: DataSet): stri
   if (vr === 'UN' && length > 0 && !isSpelledUN(element, encoding, bytes)) {
     return `${formatTag(tag)} is in big endian and has no known VR to swap it by`;
   }
-  if (length % unitOf(vr) !== 0)
-    return `${formatTag(tag)} is in big endian, and ${length} bytes are no whole number of ${vr} values`;
-  return undefined;
+  if (length % unitOf(vr) === 0) return undefined;
+  return `${formatTag(tag)} is in big endian, and its ${length} bytes are no whole number of ${vr} values`;
 }
 
 /** The reader has UN for VRs that nobody knows too; only what was written as UN is known not to be swapped. */

@@ -1,5 +1,6 @@
 /** Elements that a change brings, in the encoding of the place they go to (PS3.5 7). */
 import { StorestowError } from '../errors.ts';
+import { swapByteOrder } from './byte-order.ts';
 import type { Segment } from './byte-source.ts';
 import type { NewElement } from './change.ts';
 import type { Encoding, Tag, VR } from './data-set.ts';
@@ -27,7 +28,7 @@ export function writeElement(element: NewLeaf, encoding: Encoding, sink: Segment
 
 function writeValue(tag: Tag, stated: VR, given: Uint8Array, encoding: Encoding, sink: SegmentSink): void {
   const vr = encoding.explicitVR ? explicitVR(tag, stated, given.length) : stated;
-  const value = encoding.bigEndian ? swapped(tag, given, unitOf(vr)) : given;
+  const value = encoding.bigEndian ? swapped(tag, given, vr) : given;
   const padding = value.length % 2;
   const header = elementHeader(tag, vr, checkedLength(tag, value.length + padding), encoding);
   if (value.length > COPY_LIMIT) {
@@ -50,13 +51,11 @@ export function explicitVR(tag: Tag, vr: VR, length: number): VR {
   return 'UN';
 }
 
-/** A copy in the other byte order (PS3.5 7.3). Throws `CHANGE_NOT_APPLICABLE` for half a number. */
-export function swapped(tag: Tag, value: Uint8Array, unit: number): Uint8Array {
-  if (unit === 1) return value;
+/** PS3.5 7.3 */
+function swapped(tag: Tag, value: Uint8Array, vr: VR): Uint8Array {
+  const unit = unitOf(vr);
   if (value.length % unit !== 0) throw notApplicable(`the value of ${formatTag(tag)} is not a multiple of ${unit} bytes`);
-  const bytes = Buffer.from(value);
-  if (unit === 2) return bytes.swap16();
-  return unit === 4 ? bytes.swap32() : bytes.swap64();
+  return swapByteOrder(value, vr);
 }
 
 export function elementHeader(tag: Tag, vr: VR, length: number, { explicitVR, bigEndian }: Encoding): Uint8Array {

@@ -50,6 +50,10 @@ const NUMERIC: Readonly<
   FL: [4, (view, at, n, le) => view.setFloat32(at, n, le)],
   FD: [8, (view, at, n, le) => view.setFloat64(at, n, le)],
   OW: [2, (view, at, n, le) => view.setUint16(at, n, le)],
+  OF: [4, (view, at, n, le) => view.setFloat32(at, n, le)],
+  OL: [4, (view, at, n, le) => view.setUint32(at, n, le)],
+  OD: [8, (view, at, n, le) => view.setFloat64(at, n, le)],
+  OV: [8, (view, at, n, le) => view.setBigUint64(at, BigInt(n), le)],
   UV: [8, (view, at, n, le) => view.setBigUint64(at, BigInt(n), le)],
   SV: [8, (view, at, n, le) => view.setBigInt64(at, BigInt(n), le)],
   AT: [
