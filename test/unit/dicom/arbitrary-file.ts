@@ -9,7 +9,12 @@ import type { BuiltElement, BuiltFile, BuiltItem } from '../../support/build-dic
 /** Tags whose VR in Implicit VR is this one. */
 const TEXT = { 0x00080060: 'CS', 0x00080080: 'LO', 0x00090010: 'LO', 0x00100010: 'PN', 0x0020000d: 'UI', 0x0040a160: 'UT' };
 const SHORTS = { 0x00280010: 'US', 0x00281201: 'OW', 0x00280106: 'US' };
-const LONGS = { 0x00081161: 'UL', 0x00189219: 'SS', 0x00209158: 'LO' };
+/** Selector … Value: a tag for each VR. */
+const NUMBERS = {
+  0x00720060: 'AT', 0x00720065: 'OB', 0x00720067: 'OF', 0x00720073: 'OD', 0x00720074: 'FD', 0x00720075: 'OL', 0x00720076: 'FL',
+  0x0072007c: 'SL', 0x0072007e: 'SS', 0x00720081: 'OV', 0x00720082: 'SV', 0x00720083: 'UV',
+}; // prettier-ignore
+const LONGS = { 0x00081161: 'UL', 0x00189219: 'SS', 0x00209158: 'LT' };
 const SEQUENCES = [0x00081115, 0x00081140, 0x00400275, 0x0040a730, 0x00880200, 0x04000561];
 const UNKNOWN_SEQUENCE = 0x00091002;
 
@@ -25,8 +30,11 @@ const leaf: fc.Arbitrary<BuiltElement> = fc.oneof(
     .record({ head: pick(SHORTS), value: fc.array(fc.nat(0xffff), { maxLength: 4 }) })
     .map(({ head, value }) => ({ ...head, value })),
   fc
+    .record({ head: pick(NUMBERS), value: fc.array(fc.nat(0x7fff), { maxLength: 3 }) })
+    .map(({ head, value }) => ({ ...head, value })),
+  fc
     .record({ head: pick(LONGS), value: fc.array(fc.nat(0x7fff), { maxLength: 3 }) })
-    .map(({ head, value }) => ({ ...head, value: head.vr === 'LO' ? String(value) : value })),
+    .map(({ head, value }) => ({ ...head, value: head.vr === 'LT' ? String(value) : value })),
   fc
     .array(fc.nat(0xff), { maxLength: 6 })
     .map((bytes) => ({ tag: 0x00091001, vr: 'UN', value: Uint8Array.from([...bytes, ...bytes]) })),

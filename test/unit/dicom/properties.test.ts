@@ -1,18 +1,23 @@
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 
+import { littleEndianValue } from '../../../core/dicom/byte-order.ts';
 import type { Change } from '../../../core/dicom/change.ts';
+import type { DataSet } from '../../../core/dicom/data-set.ts';
 import { describePixels } from '../../../core/dicom/describe-pixels.ts';
 import { identify } from '../../../core/dicom/identify.ts';
 import { readPart10 } from '../../../core/dicom/read-part10.ts';
+import { rewriteObstacle } from '../../../core/dicom/rewrite-obstacle.ts';
 import { splice } from '../../../core/dicom/splice.ts';
+import { formatTag, isGroupLength } from '../../../core/dicom/tag-text.ts';
 import { textValues } from '../../../core/dicom/text-values.ts';
 import { StorestowError } from '../../../core/errors.ts';
-import { buildDicom, DEFLATED_LE, IMPLICIT_LE } from '../../support/build-dicom.ts';
+import { buildDicom, DEFLATED_LE, EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE } from '../../support/build-dicom.ts';
 import { applyIntents, arbitraryFile, arbitraryIntents } from './arbitrary-file.ts';
 import { flatElements, joined, thrownBy } from './flat-elements.ts';
 
 const RUNS = { numRuns: 400 };
+const mutation = fc.record({ at: fc.nat(), byte: fc.constantFrom(0, 1, 0x20, 0x41, 0x51, 0x53, 0x7f, 0xe0, 0xfe, 0xff) });
 
 describe('any file', () => {
   it('comes back as it was where nothing changes', () => {
@@ -42,6 +47,93 @@ describe('any file', () => {
     );
   });
 });
+
+describe('any file in Implicit VR or big endian', () => {
+  const source = fc.record({ built: arbitraryFile, from: fc.constantFrom(IMPLICIT_LE, EXPLICIT_BE) });
+
+  it('is, rewritten, the same file built in Explicit VR Little Endian', () => {
+    fc.assert(
+      fc.property(source, ({ built, from }) => {
+        const part10 = readPart10(buildDicom({ ...built, transferSyntaxUID: from }));
+        const actual = joined(splice(part10, [], { transferSyntaxUID: EXPLICIT_LE }).segments);
+        const expected = buildDicom({ ...built, transferSyntaxUID: EXPLICIT_LE });
+        expect(Buffer.from(actual).toString('hex')).toBe(Buffer.from(expected).toString('hex'));
+        expect(rewriteObstacle(part10)).toBeUndefined();
+      }),
+      RUNS,
+    );
+  });
+
+  it('has exactly the changes after it was rewritten with them', () => {
+    fc.assert(
+      fc.property(source, arbitraryIntents, ({ built, from }, intents) => {
+        const { changes, after } = applyIntents(built.elements, intents);
+        const part10 = readPart10(buildDicom({ ...built, transferSyntaxUID: from }));
+        const { segments, length } = splice(part10, changes, { transferSyntaxUID: EXPLICIT_LE });
+        const actual = joined(segments);
+        const expected = buildDicom({ ...built, transferSyntaxUID: EXPLICIT_LE, elements: after });
+        expect(actual).toHaveLength(length);
+        expect(flatElements(readPart10(actual).dataSet)).toEqual(flatElements(readPart10(expected).dataSet));
+        // The builder gives all items of a sequence one form, appended ones too
+        if (changes.some(({ kind }) => kind === 'append')) return;
+        expect(Buffer.from(actual).toString('hex')).toBe(Buffer.from(expected).toString('hex'));
+      }),
+      RUNS,
+    );
+  });
+
+  it('with bytes changed is refused, or has the same values rewritten', () => {
+    const outcomes = new Set<string>();
+    fc.assert(
+      fc.property(source, fc.array(mutation, { minLength: 1, maxLength: 4 }), ({ built, from }, mutations) => {
+        const file = buildDicom({ ...built, transferSyntaxUID: from });
+        const body = readPart10(file).metaEnd;
+        for (const { at, byte } of mutations) if (file.length > body) file[body + (at % (file.length - body))] = byte;
+        outcomes.add(rewriteMutated(file));
+      }),
+      { numRuns: 1000 },
+    );
+    expect([...outcomes].sort()).toEqual(['obstacle', 'refused', 'rewritten']);
+  });
+});
+
+function rewriteMutated(file: Uint8Array): 'obstacle' | 'refused' | 'rewritten' {
+  const part10 = attempt(() => readPart10(file));
+  if (part10 === undefined) return 'refused';
+  const spliced = attempt(() => splice(part10, [], { transferSyntaxUID: EXPLICIT_LE }));
+  const obstacle = rewriteObstacle(part10);
+  if (spliced === undefined) {
+    expect(obstacle).toBeTypeOf('string');
+    return 'obstacle';
+  }
+  expect(obstacle).toBeUndefined();
+  const after = readPart10(joined(spliced.segments));
+  expect(littleEndianValues(after.dataSet)).toEqual(littleEndianValues(part10.dataSet));
+  return 'rewritten';
+}
+
+/** Undefined where it refuses with an error of the family. */
+function attempt<Value>(run: () => Value): Value | undefined {
+  try {
+    return run();
+  } catch (error) {
+    if (error instanceof StorestowError) return undefined;
+    throw error;
+  }
+}
+
+/** Group lengths aside, which must differ; items within UN as bytes. */
+function littleEndianValues(dataSet: DataSet, prefix = ''): string[] {
+  return dataSet.elements.flatMap((element) => {
+    const path = `${prefix}${formatTag(element.tag)}`;
+    if (isGroupLength(element.tag) && element.length === 4) return [];
+    if (element.items === undefined || element.vr === 'UN') {
+      return [`${path} ${Buffer.from(littleEndianValue(dataSet, element)).toString('hex')}`];
+    }
+    const items = element.items.flatMap((item, index) => littleEndianValues(item.dataSet, `${path}[${index}].`));
+    return [`${path} ${element.items.length} items`, ...items];
+  });
+}
 
 const PROBES: readonly Change[] = [
   { kind: 'set', path: [], element: { tag: 0x00080080, vr: 'LO', value: Buffer.from('Hospital') }, reason: 'probe' },
@@ -77,8 +169,6 @@ function useAll(file: Uint8Array): 'read' | 'refused' {
 }
 
 describe('whatever the bytes', () => {
-  const mutation = fc.record({ at: fc.nat(), byte: fc.constantFrom(0, 1, 0x20, 0x41, 0x51, 0x53, 0x7f, 0xe0, 0xfe, 0xff) });
-
   it('a file with bytes changed is read or refused', () => {
     const outcomes = new Set<string>();
     fc.assert(
