@@ -1,6 +1,7 @@
 /** A part of a request as it came: in memory where it is small, in a file of its own where it is not. */
 import { open, rm, type FileHandle } from 'node:fs/promises';
 import type { ByteSource } from '../../core/dicom/byte-source.ts';
+import { readExactly } from '../../core/dicom/file-source.ts';
 
 /** Of a part in memory, and of what is gathered of a larger one before it is written. */
 export const MAX_BYTES_IN_MEMORY = 8 * 1024 * 1024;
@@ -68,14 +69,7 @@ class TemporaryFile implements PartInFile {
   }
 
   async read(start: number, end: number): Promise<Uint8Array> {
-    const bytes = new Uint8Array(end - start);
-    let filled = 0;
-    while (filled < bytes.length) {
-      const { bytesRead } = await this.#handle.read(bytes, filled, bytes.length - filled, start + filled);
-      if (bytesRead === 0) throw new RangeError(`${this.#path} has no bytes ${String(start)} to ${String(end)}`);
-      filled += bytesRead;
-    }
-    return bytes;
+    return readExactly(this.#handle, start, end, () => new RangeError(`${this.#path} does not go as far as byte ${String(end)}`));
   }
 
   async discard(): Promise<void> {
