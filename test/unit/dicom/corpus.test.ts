@@ -1,8 +1,7 @@
 /** Public files, where they lie beside the repository or come with Debian's python3-pydicom; and pydicom as a second reader. */
 import { execFileSync } from 'node:child_process';
 import { hash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 
 import { describe, expect, it } from 'vitest';
 
@@ -12,70 +11,22 @@ import { splice } from '../../../core/dicom/splice.ts';
 import { formatTag } from '../../../core/dicom/tag-text.ts';
 import { StorestowError } from '../../../core/errors.ts';
 import { joined } from './flat-elements.ts';
+import { nameOf, publicFiles, pydicom, refusalOf } from './public-files.ts';
 
-const CORPUS = join(import.meta.dirname, '../../../../shared/corpus');
-
-function dicomFiles(folder: string): string[] {
-  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.dcm'))
-    .map((name) => join(folder, name))
-    .sort();
-}
-
-/** A Python that has pydicom, and pydicom's own test files. */
-function findPydicom(): { python: string; folder: string } | undefined {
-  for (const python of ['python3', '/usr/bin/python3']) {
+describe.skipIf(publicFiles.length === 0)('public files (skipped without corpus and python3-pydicom)', () => {
+  it.each(publicFiles.map((file) => [nameOf(file), file]))('%s', (_, file) => {
+    const bytes = readFileSync(file);
+    let code: string | undefined;
     try {
-      const script = 'import os, pydicom; print(os.path.join(os.path.dirname(pydicom.__file__), "data", "test_files"))';
-      const folder = execFileSync(python, ['-c', script], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
-      return { python, folder };
-    } catch {
-      continue;
+      const segments = splice(readPart10(bytes), []).segments;
+      expect(Buffer.compare(joined(segments), bytes)).toBe(0);
+    } catch (error) {
+      if (!(error instanceof StorestowError)) throw error;
+      code = error.code;
     }
-  }
-  return undefined;
-}
-
-const pydicom = findPydicom();
-const corpusFiles = existsSync(CORPUS) ? dicomFiles(CORPUS) : [];
-const pydicomFiles = pydicom !== undefined && existsSync(pydicom.folder) ? dicomFiles(pydicom.folder) : [];
-const nameOf = (file: string): string => file.split('/').slice(-2).join('/');
-
-/** Why a file is not read, for those that are not. */
-const REFUSED: Readonly<Record<string, string>> = {
-  'OT-PAL-8-face.dcm': 'NOT_PART10',
-  'ExplVR_BigEndNoMeta.dcm': 'NOT_PART10',
-  'ExplVR_LitEndNoMeta.dcm': 'NOT_PART10',
-  'no_meta.dcm': 'NOT_PART10',
-  'rtstruct.dcm': 'NOT_PART10',
-  'meta_missing_tsyntax.dcm': 'UNSUPPORTED_TRANSFER_SYNTAX',
-  'MR_truncated.dcm': 'TRUNCATED',
-  'rtplan_truncated.dcm': 'TRUNCATED',
-  // Implicit VR behind a transfer syntax that is explicit
-  'SC_rgb_jpeg.dcm': 'MALFORMED',
-};
-
-function codeOf(file: string): string | undefined {
-  return REFUSED[file.split('/').at(-1) ?? ''];
-}
-
-describe.skipIf(corpusFiles.length + pydicomFiles.length === 0)(
-  'public files (skipped without corpus and python3-pydicom)',
-  () => {
-    it.each([...corpusFiles, ...pydicomFiles].map((file) => [nameOf(file), file]))('%s', (_, file) => {
-      const bytes = readFileSync(file);
-      let code: string | undefined;
-      try {
-        const segments = splice(readPart10(bytes), []).segments;
-        expect(Buffer.compare(joined(segments), bytes)).toBe(0);
-      } catch (error) {
-        if (!(error instanceof StorestowError)) throw error;
-        code = error.code;
-      }
-      expect(code).toBe(codeOf(file));
-    });
-  },
-);
+    expect(code).toBe(refusalOf(file));
+  });
+});
 
 /** Prints, for each file, [path, MD5 of the value, or the number of items]; null for what pydicom has decoded itself. */
 const LIST_ELEMENTS = `
@@ -117,7 +68,7 @@ function listElements(dataSet: DataSet, prefix = ''): [string, string][] {
 }
 
 describe.skipIf(pydicom === undefined)('pydicom reads the same elements (skipped without pydicom)', () => {
-  const files = [...corpusFiles, ...pydicomFiles].filter((file) => codeOf(file) === undefined);
+  const files = publicFiles.filter((file) => refusalOf(file) === undefined);
   const listed = (): (readonly [string, string | null][])[] =>
     execFileSync(pydicom?.python ?? '', ['-c', LIST_ELEMENTS], { input: files.join('\n'), encoding: 'utf8', maxBuffer: 1 << 28 })
       .trim()
