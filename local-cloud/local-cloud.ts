@@ -94,6 +94,11 @@ const INVOCATION_TIMEOUT = 60 * 60_000;
 /** Milliseconds between two looks at an empty queue: a tenth of a millisecond's work each. */
 const POLL = 100;
 
+/** For encoded frames of large objects: the system's own folder is memory on many machines. Nothing in it has a name for long. */
+function temporaryFolder(data: string): string {
+  return join(data, 'temporary');
+}
+
 interface Closable {
   close(): Promise<void> | void;
 }
@@ -115,7 +120,7 @@ export async function startLocalCloud(options: LocalCloudOptions): Promise<Local
     return part;
   };
   try {
-    await mkdir(options.data, { recursive: true, mode: 0o700 });
+    await mkdir(temporaryFolder(options.data), { recursive: true, mode: 0o700 });
     const bucket = await startBucket(options, keep);
     const store = keep(await openStore(bucket.config));
     const archive = options.config.archive ?? archiveSchema.parse({ url: (await startArchive(options.data, keep)).url });
@@ -184,7 +189,7 @@ async function startArchive(data: string, keep: Keep): Promise<{ readonly url: s
 }
 
 function startRunner(
-  { log, onResult, sweep, onDead }: LocalCloudOptions,
+  { data, log, onResult, sweep, onDead }: LocalCloudOptions,
   config: Config,
   store: ObjectStore,
   bucket: RunningBucket,
@@ -193,7 +198,7 @@ function startRunner(
   return new FunctionRunner({
     queue: bucket.queue,
     handler: INGEST_HANDLER,
-    env: { STORESTOW_CONFIG: JSON.stringify(config), STORESTOW_LOG_LEVEL: log.level },
+    env: { STORESTOW_CONFIG: JSON.stringify(config), STORESTOW_LOG_LEVEL: log.level, TMPDIR: temporaryFolder(data) },
     bucket: bucket.config.kind === 's3' ? bucket.config.bucket : 'folder',
     log,
     maxBatch: MAX_BATCH,
