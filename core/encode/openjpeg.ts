@@ -40,6 +40,7 @@ const openJpeg = new WasmPackage<OpenJpegModule, OpenJpegEncoder>({
   setLossless: (encoder) => {
     encoder.setQuality(true, 1);
   },
+  leastLevels: 0,
 });
 
 /** `openjpeg-` and the version of the package. */

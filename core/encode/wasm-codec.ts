@@ -48,6 +48,8 @@ export interface WasmBuild<Module extends CodecModule, ModuleEncoder extends Enc
   readonly encoder: (module: Module) => new () => ModuleEncoder;
   readonly decoder: (module: Module) => new () => Decoder;
   readonly setLossless: (encoder: ModuleEncoder) => void;
+  /** Decomposition levels of the smallest image. */
+  readonly leastLevels: number;
 }
 
 const require = createRequire(import.meta.url);
@@ -116,7 +118,7 @@ class WasmCodec<Module extends CodecModule, ModuleEncoder extends Encoder> imple
   encode(samples: Uint8Array, image: ImageInfo): Uint8Array {
     return this.#use(this.#build.encoder(this.#module), 'encode', (encoder) => {
       this.#build.setLossless(encoder);
-      encoder.setDecompositions(decompositionLevels(image));
+      encoder.setDecompositions(Math.max(this.#build.leastLevels, decompositionLevels(image)));
       if (image.componentByComponent) encoder.setProgressionOrder(COMPONENT_BY_COMPONENT);
       encoder.getDecodedBuffer(image).set(samples);
       encoder.encode();
