@@ -1,7 +1,12 @@
-/** What may be encoded to reversible JPEG 2000, decided from what the object says of its pixels. Pure. */
+/** What may be encoded to reversible JPEG 2000 or HTJ2K, decided from what the object says of its pixels. Pure. */
 import type { TransferSyntax } from '../dicom/data-set.ts';
 import type { PixelDescription } from '../dicom/describe-pixels.ts';
-import { EXPLICIT_VR_LITTLE_ENDIAN } from '../dicom/transfer-syntax.ts';
+import {
+  DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
+  EXPLICIT_VR_BIG_ENDIAN,
+  EXPLICIT_VR_LITTLE_ENDIAN,
+  IMPLICIT_VR_LITTLE_ENDIAN,
+} from '../dicom/transfer-syntax.ts';
 import type { FrameRefusal } from './frame-codec.ts';
 import type { FrameLayout } from './frame-layout.ts';
 
@@ -20,13 +25,11 @@ export type IneligibleReason =
   | 'BITS_ALLOCATED_UNSUPPORTED'
   | 'BITS_STORED_ABOVE_ALLOCATED'
   | 'HIGH_BIT_NOT_TOP'
-  | 'YBR_FULL'
   | 'YBR_FULL_422'
   | 'PHOTOMETRIC_UNSUPPORTED'
-  | 'RGB_16_BIT'
   | 'SIGNED_COLOUR'
-  | 'SIGNED_8_BIT'
   | 'NARROW_SAMPLES'
+  | 'BIG_ENDIAN_LAYOUT'
   | 'FRAME_COUNT_MISMATCH';
 
 export interface EncodingPlan {
@@ -46,33 +49,48 @@ export type Eligibility =
  * |------------------------------------------------------------------------|------------------------------|
  * | no pixel data                                                          | NO_PIXEL_DATA                |
  * | encapsulated syntax, or pixel data in fragments                        | ALREADY_COMPRESSED           |
- * | a syntax other than Explicit VR Little Endian                          | SOURCE_SYNTAX                |
+ * | a syntax other than Implicit VR, Explicit VR Little and Big Endian,    | SOURCE_SYNTAX                |
+ * |   and Deflated; or an obstacle to writing the data set in Explicit VR  |                              |
+ * |   Little Endian, the only layout of an encoded object (PS3.5 A.4)      |                              |
  * | Float or Double Float Pixel Data                                       | FLOAT_PIXELS                 |
  * | a describing attribute is missing or impossible                        | PIXEL_DESCRIPTION_INCOMPLETE |
  * | BitsAllocated 1                                                        | ONE_BIT                      |
- * | BitsAllocated 32                                                       | BITS_ALLOCATED_32            |
+ * | BitsAllocated 32: the codecs carry 16                                  | BITS_ALLOCATED_32            |
  * | BitsAllocated any other above 16                                       | TOO_MANY_BITS                |
  * | BitsAllocated neither 8 nor 16                                         | BITS_ALLOCATED_UNSUPPORTED   |
  * | BitsStored > BitsAllocated                                             | BITS_STORED_ABOVE_ALLOCATED  |
- * | HighBit ≠ BitsStored - 1: other bits below the samples                 | HIGH_BIT_NOT_TOP             |
- * | three samples, YBR_FULL: the codec would apply the RCT, which PS3.5    | YBR_FULL                     |
- * |   8.2.4 has a name for over RGB (YBR_RCT) but none over YBR_FULL       |                              |
+ * | HighBit ≠ BitsStored - 1: other bits below the samples. Shifted down,  | HIGH_BIT_NOT_TOP             |
+ * |   they would not decode to the same bytes                              |                              |
  * | three samples, YBR_FULL_422: chrominance at half the rate              | YBR_FULL_422                 |
  * | samples and photometric interpretation not below (*)                   | PHOTOMETRIC_UNSUPPORTED      |
- * | RGB, BitsAllocated 16: the codec traps                                 | RGB_16_BIT                   |
- * | RGB, signed (PS3.5 8.2.4 has it not)                                   | SIGNED_COLOUR                |
- * | signed, BitsStored ≤ 8: the codec gets it wrong                        | SIGNED_8_BIT                 |
+ * | three samples, signed                                                  | SIGNED_COLOUR                |
  * | BitsAllocated 16, BitsStored ≤ 8: a codestream of eight bits, which    | NARROW_SAMPLES               |
  * |   decoders (GDCM) give back with one byte a sample instead of two      |                              |
+ * | big endian, and BitsAllocated 16 not in OW, or BitsAllocated 8 in OW   | BIG_ENDIAN_LAYOUT            |
+ * |   with frames of an odd length, of which two share a word              |                              |
  * | length is not that of the frames, padded to even                       | FRAME_COUNT_MISMATCH         |
  * | otherwise                                                              | eligible                     |
  *
- * (*) one sample: MONOCHROME1, MONOCHROME2, and unsigned PALETTE COLOR, which stay; three: RGB, which becomes YBR_RCT.
+ * (*) What PS3.5 8.2.4 has a name for, without and with the reversible colour transformation (RCT):
+ *
+ * | samples | photometric interpretation     | bits stored | encoded                     | becomes |
+ * |---------|--------------------------------|-------------|-----------------------------|---------|
+ * | one     | MONOCHROME1, MONOCHROME2       | any         | as it is                    | stays   |
+ * | one     | PALETTE COLOR, unsigned        | any         | as it is                    | stays   |
+ * | three   | RGB                            | 2–8         | with the RCT                | YBR_RCT |
+ * | three   | RGB                            | 1, 9–16     | three components, no RCT    | stays   |
+ * | three   | YBR_FULL                       | any         | three components, no RCT    | stays   |
+ *
+ * `obstacle`: what keeps the data set from being written in Explicit VR Little Endian, if anything does.
  */
-export function decideEncoding(description: PixelDescription | undefined, transferSyntax: TransferSyntax): Eligibility {
+export function decideEncoding(
+  description: PixelDescription | undefined,
+  transferSyntax: TransferSyntax,
+  obstacle?: string,
+): Eligibility {
   if (description === undefined) return ineligible('NO_PIXEL_DATA');
   if (transferSyntax.encapsulated || description.element.fragments !== undefined) return ineligible('ALREADY_COMPRESSED');
-  if (transferSyntax.uid !== EXPLICIT_VR_LITTLE_ENDIAN) return ineligible('SOURCE_SYNTAX');
+  if (!SOURCES.has(transferSyntax.uid) || obstacle !== undefined) return ineligible('SOURCE_SYNTAX');
   if (description.kind !== 'integer') return ineligible('FLOAT_PIXELS');
   const complete = completed(description);
   if (complete === undefined) return ineligible('PIXEL_DESCRIPTION_INCOMPLETE');
@@ -85,10 +103,13 @@ export function decideEncoding(description: PixelDescription | undefined, transf
   const colour = colourReason(complete, signed);
   if (colour !== undefined) return ineligible(colour);
   if (samplesPerPixel !== 1 && samplesPerPixel !== 3) return ineligible('PHOTOMETRIC_UNSUPPORTED');
-  if (signed && bitsStored <= 8) return ineligible('SIGNED_8_BIT');
   if (bitsAllocated === 16 && bitsStored <= 8) return ineligible('NARROW_SAMPLES');
+  const inWords = transferSyntax.bigEndian && description.element.vr === 'OW';
+  if (transferSyntax.bigEndian && !inWords && bitsAllocated === 16) return ineligible('BIG_ENDIAN_LAYOUT');
+  if (inWords && (description.frameLength ?? 1) % 2 !== 0) return ineligible('BIG_ENDIAN_LAYOUT');
   if (!holdsTheFrames(description)) return ineligible('FRAME_COUNT_MISMATCH');
 
+  const colourTransformation = complete.PhotometricInterpretation === 'RGB' && bitsStored >= 2 && bitsStored <= 8;
   return {
     eligible: true,
     plan: {
@@ -100,14 +121,21 @@ export function decideEncoding(description: PixelDescription | undefined, transf
         bitsStored,
         signed,
         colourByPlane: samplesPerPixel === 3 && complete.PlanarConfiguration === 1,
-        bigEndianWords: false,
-        colourTransformation: samplesPerPixel === 3,
+        bigEndianWords: inWords,
+        colourTransformation,
       },
       frames: complete.NumberOfFrames,
-      photometricInterpretation: samplesPerPixel === 3 ? 'YBR_RCT' : complete.PhotometricInterpretation,
+      photometricInterpretation: colourTransformation ? 'YBR_RCT' : complete.PhotometricInterpretation,
     },
   };
 }
+
+const SOURCES: ReadonlySet<string> = new Set([
+  IMPLICIT_VR_LITTLE_ENDIAN,
+  EXPLICIT_VR_LITTLE_ENDIAN,
+  EXPLICIT_VR_BIG_ENDIAN,
+  DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
+]);
 
 function ineligible(reason: IneligibleReason): Eligibility {
   return { eligible: false, reason };
@@ -156,7 +184,7 @@ function unsupportedBits(bitsAllocated: number): IneligibleReason {
 }
 
 function colourReason(complete: Complete, signed: boolean): IneligibleReason | undefined {
-  const { SamplesPerPixel, PhotometricInterpretation, BitsAllocated } = complete;
+  const { SamplesPerPixel, PhotometricInterpretation } = complete;
   switch (`${SamplesPerPixel} ${PhotometricInterpretation}`) {
     case '1 MONOCHROME1':
     case '1 MONOCHROME2':
@@ -164,10 +192,8 @@ function colourReason(complete: Complete, signed: boolean): IneligibleReason | u
     case '1 PALETTE COLOR':
       return signed ? 'PHOTOMETRIC_UNSUPPORTED' : undefined;
     case '3 RGB':
-      if (BitsAllocated === 16) return 'RGB_16_BIT';
-      return signed ? 'SIGNED_COLOUR' : undefined;
     case '3 YBR_FULL':
-      return 'YBR_FULL';
+      return signed ? 'SIGNED_COLOUR' : undefined;
     case '3 YBR_FULL_422':
       return 'YBR_FULL_422';
     default:

@@ -3,6 +3,7 @@ import { SequentialReader, type Segment, type SourceRange } from '../dicom/byte-
 import type { Change } from '../dicom/change.ts';
 import type { Part10 } from '../dicom/data-set.ts';
 import { describePixels, type PixelDescription } from '../dicom/describe-pixels.ts';
+import { rewriteObstacle } from '../dicom/rewrite-obstacle.ts';
 import { TAG } from '../dicom/tags.ts';
 import { digestPixels, StreamedPixelDigest } from './digest-pixels.ts';
 import type { PixelDigest } from './digest-pixels.ts';
@@ -47,7 +48,7 @@ const FRAMES_PER_THREAD = 2;
  */
 export async function encodePixels(part10: Part10, pool: FramePool, options: EncodeOptions = {}): Promise<Encoding> {
   const description = describePixels(part10);
-  const eligibility = decideEncoding(description, part10.transferSyntax);
+  const eligibility = decideEncoding(description, part10.transferSyntax, rewriteObstacle(part10));
   const passed = (reason: PassReason, digest?: PixelDigest): Encoding => ({
     changes: [],
     transferSyntaxUID: part10.transferSyntax.uid,

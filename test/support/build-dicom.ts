@@ -10,6 +10,7 @@ export const EXPLICIT_BE = '1.2.840.10008.1.2.2';
 export const DEFLATED_LE = '1.2.840.10008.1.2.1.99';
 export const JPEG_LOSSLESS = '1.2.840.10008.1.2.4.70';
 export const J2K_LOSSLESS = '1.2.840.10008.1.2.4.90';
+export const HTJ2K_LOSSLESS = '1.2.840.10008.1.2.4.201';
 
 export type BuiltItem = readonly BuiltElement[];
 

@@ -51,6 +51,16 @@ const grey8 = {
   pixelLength: 15,
 };
 
+const us16 = {
+  ...us,
+  BitsAllocated: 16,
+  BitsStored: 16,
+  HighBit: 15,
+  element: { ...element, length: 90 },
+  frameLength: 90,
+  pixelLength: 90,
+};
+
 describe('decideEncoding', () => {
   const eligible: readonly (readonly [string, PixelDescription, object])[] = [
     ['CT, 12 bits', ct, { photometricInterpretation: 'MONOCHROME2', frames: 1 }],
@@ -71,10 +81,38 @@ describe('decideEncoding', () => {
       { ...us, PlanarConfiguration: 1 },
       { photometricInterpretation: 'YBR_RCT', layout: { colourByPlane: true } },
     ],
+    ['signed 8 bits', { ...grey8, PixelRepresentation: 1 }, { layout: { signed: true, bitsStored: 8 } }],
+    ['RGB of 16 bits', us16, { photometricInterpretation: 'RGB', layout: { bitsStored: 16, colourTransformation: false } }],
+    ['RGB of 12 bits', { ...us16, BitsStored: 12, HighBit: 11 }, { layout: { colourTransformation: false } }],
+    ['RGB of one bit', { ...us, BitsStored: 1, HighBit: 0 }, { layout: { colourTransformation: false } }],
+    [
+      'YBR_FULL',
+      { ...us, PhotometricInterpretation: 'YBR_FULL' },
+      { photometricInterpretation: 'YBR_FULL', layout: { colourTransformation: false } },
+    ],
     ['three frames', { ...ct, NumberOfFrames: 3, pixelLength: 90, element: { ...element, length: 90 } }, { frames: 3 }],
   ];
   it.each(eligible)('takes %s', (_name, description, plan) => {
     expect(decideEncoding(description, syntax(EXPLICIT_LE))).toMatchObject({ eligible: true, plan });
+  });
+
+  const even = { ...grey8, Rows: 4, frameLength: 20, pixelLength: 20, element: { ...element, length: 20 } };
+  const sources: readonly (readonly [string, PixelDescription, uid: string, bigEndianWords: boolean])[] = [
+    ['Explicit VR Little Endian', ct, EXPLICIT_LE, false],
+    ['Implicit VR', ct, IMPLICIT_LE, false],
+    ['Deflated', ct, DEFLATED_LE, false],
+    ['Big Endian', ct, EXPLICIT_BE, true],
+    ['Big Endian, 8 bits in words', even, EXPLICIT_BE, true],
+    ['Big Endian, 8 bits in bytes', { ...even, element: { ...even.element, vr: 'OB' } }, EXPLICIT_BE, false],
+    ['Big Endian, 8 bits in bytes, odd', { ...grey8, element: { ...grey8.element, vr: 'OB' } }, EXPLICIT_BE, false],
+  ];
+  it.each(sources)('takes %s as a source', (_name, description, uid, bigEndianWords) => {
+    expect(decideEncoding(description, syntax(uid))).toMatchObject({ eligible: true, plan: { layout: { bigEndianWords } } });
+  });
+
+  it('passes what cannot be written in Explicit VR Little Endian', () => {
+    const decided = decideEncoding(ct, syntax(EXPLICIT_BE), '(0009,1001) has no known VR to swap it by');
+    expect(decided).toEqual({ eligible: false, reason: 'SOURCE_SYNTAX' });
   });
 
   const missing =
@@ -90,9 +128,7 @@ describe('decideEncoding', () => {
     ['JPEG lossless', ct, 'ALREADY_COMPRESSED', JPEG_LOSSLESS],
     ['JPEG 2000', ct, 'ALREADY_COMPRESSED', J2K_LOSSLESS],
     ['fragments in a native syntax', { ...ct, element: { ...element, fragments: [] } }, 'ALREADY_COMPRESSED'],
-    ['Implicit VR', ct, 'SOURCE_SYNTAX', IMPLICIT_LE],
-    ['Big Endian', ct, 'SOURCE_SYNTAX', EXPLICIT_BE],
-    ['Deflated', ct, 'SOURCE_SYNTAX', DEFLATED_LE],
+    ['JPIP Referenced', ct, 'SOURCE_SYNTAX', '1.2.840.10008.1.2.4.94'],
     ['float', { ...ct, kind: 'float' }, 'FLOAT_PIXELS'],
     ['double float', { ...ct, kind: 'double' }, 'FLOAT_PIXELS'],
     ...missing,
@@ -102,7 +138,6 @@ describe('decideEncoding', () => {
     ['12 bits packed', { ...ct, BitsAllocated: 12 }, 'BITS_ALLOCATED_UNSUPPORTED'],
     ['12 bits in 8', { ...ct, BitsAllocated: 8 }, 'BITS_STORED_ABOVE_ALLOCATED'],
     ['samples at the top of their words', { ...ct, HighBit: 15 }, 'HIGH_BIT_NOT_TOP'],
-    ['YBR_FULL', { ...us, PhotometricInterpretation: 'YBR_FULL' }, 'YBR_FULL'],
     ['YBR_FULL_422', { ...us, PhotometricInterpretation: 'YBR_FULL_422' }, 'YBR_FULL_422'],
     ['YBR_PARTIAL_420', { ...us, PhotometricInterpretation: 'YBR_PARTIAL_420' }, 'PHOTOMETRIC_UNSUPPORTED'],
     ['four samples', { ...us, SamplesPerPixel: 4, PhotometricInterpretation: 'ARGB' }, 'PHOTOMETRIC_UNSUPPORTED'],
@@ -113,11 +148,13 @@ describe('decideEncoding', () => {
       { ...ct, PhotometricInterpretation: 'PALETTE COLOR', PixelRepresentation: 1 },
       'PHOTOMETRIC_UNSUPPORTED',
     ],
-    ['RGB of 16 bits', { ...us, BitsAllocated: 16, BitsStored: 16, HighBit: 15 }, 'RGB_16_BIT'],
-    ['RGB of 8 in 16 bits', { ...us, BitsAllocated: 16 }, 'RGB_16_BIT'],
+    ['RGB of 8 in 16 bits', { ...us, BitsAllocated: 16 }, 'NARROW_SAMPLES'],
     ['signed RGB', { ...us, PixelRepresentation: 1 }, 'SIGNED_COLOUR'],
-    ['signed 8 bits', { ...grey8, PixelRepresentation: 1 }, 'SIGNED_8_BIT'],
-    ['signed 8 bits in 16', { ...ct, BitsStored: 8, HighBit: 7, PixelRepresentation: 1 }, 'SIGNED_8_BIT'],
+    ['signed YBR_FULL', { ...us, PhotometricInterpretation: 'YBR_FULL', PixelRepresentation: 1 }, 'SIGNED_COLOUR'],
+    ['signed 8 bits in 16', { ...ct, BitsStored: 8, HighBit: 7, PixelRepresentation: 1 }, 'NARROW_SAMPLES'],
+    ['big-endian 16 bits in OB', { ...ct, element: { ...element, vr: 'OB' } }, 'BIG_ENDIAN_LAYOUT', EXPLICIT_BE],
+    ['big-endian 16 bits in UN', { ...ct, element: { ...element, vr: 'UN' } }, 'BIG_ENDIAN_LAYOUT', EXPLICIT_BE],
+    ['big-endian frames that share a word', grey8, 'BIG_ENDIAN_LAYOUT', EXPLICIT_BE],
     ['8 bits in 16', { ...ct, BitsStored: 8, HighBit: 7 }, 'NARROW_SAMPLES'],
     ['a frame too few', { ...ct, NumberOfFrames: 2, pixelLength: 60 }, 'FRAME_COUNT_MISMATCH'],
     ['a byte too many', { ...ct, pixelLength: 29 - 1 }, 'FRAME_COUNT_MISMATCH'],
