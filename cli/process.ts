@@ -1,6 +1,7 @@
 /** `storestow process`: coerce and encode files without bucket or archive, or tell what would change. */
 import { once } from 'node:events';
 import { createWriteStream, type WriteStream } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
@@ -72,7 +73,7 @@ export function processCommand(finish: Finish): Subcommand {
       };
       try {
         if (dryRun) finish(await previewAll(files, ports, json));
-        else if (out !== undefined) finish(await processAll(files, ports, out, options.report));
+        else if (out !== undefined) finish(await processAll(files, { ...ports, spillFolder: out }, out, options.report));
       } finally {
         await framePool.close();
       }
@@ -92,6 +93,7 @@ async function processAll(
   reportPath: string | undefined,
 ): Promise<ExitCode> {
   refuseCollisions(files);
+  await mkdir(out, { recursive: true });
   const report = reportPath === undefined ? undefined : createWriteStream(reportPath);
   const progress = createProgress({ label: 'processed', unit: 'files', total: files.length, stream: process.stderr });
   const refused: ReportLine[] = [];

@@ -3,14 +3,16 @@
  * written, read again, and not in what the steps say of themselves; their reasons are only laid beside it.
  */
 import type { Part10 } from '../../core/dicom/data-set.ts';
-import { differences } from '../../core/dicom/difference.ts';
+import { differences, type DifferenceOptions } from '../../core/dicom/difference.ts';
 import { explainDifferences } from '../../core/dicom/explain-differences.ts';
+import { readLargePart10 } from '../../core/dicom/read-large.ts';
 import { readPart10 } from '../../core/dicom/read-part10.ts';
 import { SegmentsSource } from '../../core/dicom/segments-source.ts';
 import { asStorestowError } from '../../core/errors.ts';
 import type { PreparedInstance } from '../../core/prepare-instance.ts';
 import { differenceLine, type DifferenceLine } from './difference-line.ts';
-import { prepareFile } from './prepare-file.ts';
+import { withPreparedFile } from './prepared-file.ts';
+import { sameGap } from './same-gap.ts';
 import type { ProcessPorts } from './work.ts';
 
 export type FilePreview = ChangedPreview | RefusedPreview;
@@ -36,17 +38,25 @@ export interface RefusedPreview {
 /** Never rejects: what would be refused is told as such. */
 export async function previewFile(input: string, ports: ProcessPorts): Promise<FilePreview> {
   try {
-    const { original, prepared } = await prepareFile(input, ports);
-    return preview(input, original, prepared, await readAgain(prepared));
+    return await withPreparedFile(input, ports, async ({ original, prepared }) => {
+      const written = await readAgain(prepared, original.gap !== undefined);
+      return preview(input, original, prepared, written, { sameGap: await sameGap(original, written) });
+    });
   } catch (thrown) {
     const { code, message } = asStorestowError(thrown, input);
     return { input, outcome: 'refused', code, message };
   }
 }
 
-export function preview(input: string, before: Part10, prepared: PreparedInstance, after: Part10): ChangedPreview {
+export function preview(
+  input: string,
+  before: Part10,
+  prepared: PreparedInstance,
+  after: Part10,
+  options?: DifferenceOptions,
+): ChangedPreview {
   const { encoded, reason, named } = prepared;
-  const explained = explainDifferences(differences(before, after), named, after);
+  const explained = explainDifferences(differences(before, after, options), named, after);
   return {
     input,
     outcome: explained.length === 0 ? 'unchanged' : 'changes',
@@ -57,7 +67,7 @@ export function preview(input: string, before: Part10, prepared: PreparedInstanc
   };
 }
 
-async function readAgain(prepared: PreparedInstance): Promise<Part10> {
+async function readAgain(prepared: PreparedInstance, isLarge: boolean): Promise<Part10> {
   const written = new SegmentsSource(prepared);
-  return readPart10(await written.read(0, written.length));
+  return isLarge ? readLargePart10(written) : readPart10(await written.read(0, written.length));
 }

@@ -1,5 +1,5 @@
 /** One file coerced, encoded and written: what `process` does with each input. */
-import { prepareFile } from './prepare-file.ts';
+import { withPreparedFile } from './prepared-file.ts';
 import { refusedLine, writtenLine, type ReportLine } from './report-line.ts';
 import type { ProcessPorts } from './work.ts';
 import { writeWhole } from './write-whole.ts';
@@ -7,9 +7,10 @@ import { writeWhole } from './write-whole.ts';
 /** Never rejects: what cannot be read, prepared or written is refused, and then nothing is written. */
 export async function processFile(input: string, output: string, ports: ProcessPorts): Promise<ReportLine> {
   try {
-    const { prepared } = await prepareFile(input, ports);
-    await writeWhole(output, prepared);
-    return writtenLine(input, output, prepared);
+    return await withPreparedFile(input, ports, async ({ prepared }) => {
+      await writeWhole(output, prepared);
+      return writtenLine(input, output, prepared);
+    });
   } catch (thrown) {
     return refusedLine(input, thrown);
   }

@@ -10,4 +10,8 @@ export interface ProcessPorts {
   /** Of a file that names no sender in (0002,0016). */
   readonly callingAET: string;
   readonly callingIP: string;
+  /** Where encoded frames of a large file wait, and where there must be space for them; the system's temporary folder if absent. */
+  readonly spillFolder?: string;
+  /** Bytes from which a file is read where it lies; `LARGE_FILE` if absent. */
+  readonly largeFile?: number;
 }

@@ -20,7 +20,8 @@ export async function writeWhole(path: string, { segments }: Segments): Promise<
     }
     await rename(partial, path);
   } catch (cause) {
-    await rm(partial, { force: true });
+    // The reason why it could not be written counts, not that what is not there cannot be removed.
+    await rm(partial, { force: true }).catch(() => undefined);
     throw new StorestowError('STORE_UNAVAILABLE', `cannot write ${path}; check space and permissions`, { object: path, cause });
   }
 }

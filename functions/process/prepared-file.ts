@@ -1,0 +1,60 @@
+/** A file on disk through the steps that every instance goes through. */
+import { open, type FileHandle } from 'node:fs/promises';
+import type { Part10 } from '../../core/dicom/data-set.ts';
+import { asciiText } from '../../core/dicom/element-value.ts';
+import { fileSource } from '../../core/dicom/file-source.ts';
+import { readLargePart10 } from '../../core/dicom/read-large.ts';
+import { readPart10 } from '../../core/dicom/read-part10.ts';
+import { TAG } from '../../core/dicom/tags.ts';
+import { StorestowError } from '../../core/errors.ts';
+import { LARGE_FILE, prepareInstance, type LargeFile, type PreparedInstance } from '../../core/prepare-instance.ts';
+import type { ProcessPorts } from './work.ts';
+
+export interface PreparedFile {
+  /** As it is on disk. */
+  readonly original: Part10;
+  readonly prepared: PreparedInstance;
+}
+
+/**
+ * As if the file had come from the sender that it names, when it was last written. `use` may read what was prepared, which
+ * for a large file lies on disk, until it is done. Throws what `prepareInstance` and `use` throw; `USAGE` where the file cannot
+ * be opened, `FILE_CHANGED` where it was cut meanwhile.
+ */
+export async function withPreparedFile<Result>(
+  path: string,
+  ports: ProcessPorts,
+  use: (file: PreparedFile) => Promise<Result>,
+): Promise<Result> {
+  const handle = await open(path).catch((cause: unknown) => {
+    throw new StorestowError('USAGE', `cannot read ${path}; check its permissions`, { object: path, cause });
+  });
+  try {
+    const { size, mtime } = await handle.stat();
+    const file = size < (ports.largeFile ?? LARGE_FILE) ? await handle.readFile() : largeFile(handle, size, path);
+    const original = file instanceof Uint8Array ? readPart10(file) : await readLargePart10(file);
+    const source = { callingAET: senderOf(original) || ports.callingAET, callingIP: ports.callingIP, receivedAt: mtime };
+    const prepared = await prepareInstance(file, source, ports.ruleSet, ports.framePool, {
+      encode: ports.encode,
+      ...(ports.spillFolder === undefined ? {} : { spillFolder: ports.spillFolder }),
+    });
+    try {
+      return await use({ original, prepared });
+    } finally {
+      await prepared.release?.();
+    }
+  } finally {
+    await handle.close();
+  }
+}
+
+function largeFile(handle: FileHandle, size: number, path: string): LargeFile {
+  const changed = (): StorestowError =>
+    new StorestowError('FILE_CHANGED', `${path} was cut while it was read; try again`, { object: path });
+  return fileSource(handle, size, changed);
+}
+
+/** storescp writes the calling title there. */
+function senderOf({ meta }: Part10): string {
+  return asciiText(meta, TAG.SourceApplicationEntityTitle) ?? '';
+}
