@@ -17,7 +17,7 @@ export const GROUP_LENGTH_CORRECTED = 'group length corrected';
 /**
  * | a change that is named | explains                                                                            |
  * |------------------------|-------------------------------------------------------------------------------------|
- * | `set`                  | that its element was added or changed, and what stood there a second time removed   |
+ * | `set`                  | that its element was added or changed, with all within it, and what stood there a second time removed |
  * | `remove`               | that its element was removed, each time it stood there                              |
  * | `append`               | that its sequence was added, or items behind those that it had                      |
  *
@@ -38,15 +38,39 @@ export function explainDifferences(
   });
 }
 
-function directReason(difference: Difference, byPlace: ReadonlyMap<string, readonly NamedChange[]>): string | undefined {
-  if (difference.kind === 'bytes') return undefined;
-  const candidates = byPlace.get(placeKey(difference.path, difference.tag)) ?? [];
-  return candidates.findLast((change) => explains(change, difference))?.reason;
+type ByPlace = ReadonlyMap<string, readonly NamedChange[]>;
+
+function directReason(difference: Difference, byPlace: ByPlace): string | undefined {
+  if (difference.kind === 'bytes' || difference.kind === 'moved') return undefined;
+  const { path, tag, part } = difference;
+  const here = byPlace.get(placeKey(path, tag))?.filter((change) => isOfFileMeta(change) === (part === 'meta')) ?? [];
+  const own = here.findLast((change) => explains(change, difference)) ?? rewriting(difference, here);
+  return (own ?? rewritingAbove(difference, byPlace))?.reason;
 }
 
-function explains({ kind, tag }: NamedChange, difference: ElementDifference): boolean {
-  const isMeta = groupOf(tag) === 0x0002 && difference.path.length === 0;
-  if (difference.kind === 'moved' || isMeta !== (difference.part === 'meta')) return false;
+/** A sequence that was written anew: its items are others, whatever they have in common with those before. */
+function rewriting({ kind, item, occurrence }: ElementDifference, here: readonly NamedChange[]): NamedChange | undefined {
+  return occurrence === 0 && (kind === 'changed' || item !== undefined) && isRewritten(here) ? here.at(-1) : undefined;
+}
+
+function rewritingAbove({ path }: ElementDifference, byPlace: ByPlace): NamedChange | undefined {
+  return path
+    .map((step, depth) => byPlace.get(placeKey(path.slice(0, depth), step.tag)) ?? [])
+    .find(isRewritten)
+    ?.at(-1);
+}
+
+/** Set, or removed and made again. */
+function isRewritten(changes: readonly NamedChange[]): boolean {
+  const kinds = changes.map(({ kind }) => kind);
+  return kinds.includes('set') || (kinds.includes('remove') && kinds.at(-1) === 'append');
+}
+
+function isOfFileMeta({ path, tag }: NamedChange): boolean {
+  return path.length === 0 && groupOf(tag) === 0x0002;
+}
+
+function explains({ kind }: NamedChange, difference: ElementDifference): boolean {
   const isItem = difference.item !== undefined;
   switch (kind) {
     case 'set':

@@ -1,0 +1,86 @@
+import { describe, expect, it } from 'vitest';
+import { mapInOrder } from '../../core/concurrency.ts';
+
+/** Works that end when the test says so, by number. */
+function manual(): { work: (input: number) => Promise<number>; begun: number[]; end: (input: number) => void } {
+  const begun: number[] = [];
+  const endings = new Map<number, (value: number) => void>();
+  return {
+    begun,
+    work: (input) => {
+      begun.push(input);
+      return new Promise((resolve) => endings.set(input, resolve));
+    },
+    end: (input) => endings.get(input)?.(input * 10),
+  };
+}
+
+async function settled(): Promise<void> {
+  for (let turn = 0; turn < 20; turn++) await Promise.resolve();
+}
+
+describe('mapInOrder', () => {
+  it('gives results in the order of the inputs, whichever is done first, at most so many at once', async () => {
+    const { work, begun, end } = manual();
+    const results: number[] = [];
+    const reading = (async () => {
+      for await (const result of mapInOrder([1, 2, 3], 2, work)) results.push(result);
+    })();
+    await settled();
+    expect(begun).toEqual([1, 2]);
+    end(2);
+    await settled();
+    expect({ begun, results }).toEqual({ begun: [1, 2, 3], results: [] });
+    end(1);
+    await settled();
+    expect(results).toEqual([10, 20]);
+    end(3);
+    await reading;
+    expect(results).toEqual([10, 20, 30]);
+  });
+
+  it('gives each result as soon as those before it are given, and begins no more than it may hold', async () => {
+    let begun = 0;
+    const inputs = Array.from({ length: 1000 }, (_, index) => index);
+    const results = mapInOrder(inputs, 1, async (input) => {
+      begun += 1;
+      return input;
+    });
+    expect(await results.next()).toEqual({ done: false, value: 0 });
+    await settled();
+    expect(begun).toBeLessThanOrEqual(64);
+    await results.return(undefined);
+  });
+
+  it('rejects with the first rejection in the order of the inputs, and begins nothing more', async () => {
+    const begun: number[] = [];
+    const results = mapInOrder([1, 2, 3, 4, 5], 2, async (input) => {
+      begun.push(input);
+      await settled();
+      if (input <= 2) throw new Error(String(input));
+      return input;
+    });
+    await expect(Array.fromAsync(results)).rejects.toThrow('1');
+    expect(begun.length).toBeLessThan(5);
+  });
+
+  it('waits for what is under way when the reader has had enough', async () => {
+    const { work, begun, end } = manual();
+    const results = mapInOrder([1, 2, 3], 2, work);
+    const first = results.next();
+    await settled();
+    end(1);
+    await first;
+    await settled();
+    let over = false;
+    const returned = results.return(undefined).then(() => (over = true));
+    await settled();
+    expect(over).toBe(false);
+    for (const input of begun) end(input);
+    await returned;
+  });
+
+  it('gives nothing for nothing', async () => {
+    expect(await Array.fromAsync(mapInOrder([], 2, async () => 1))).toEqual([]);
+  });
+});
