@@ -183,6 +183,8 @@ export default $config({
         ...ingest,
         description: 'Coerces, encodes and stores arrivals in the archive',
         memory: '3008 MB',
+        // Where the encoded frames of a large object wait.
+        storage: '4 GB',
         timeout: `${INGEST_TIMEOUT_MINUTES} minutes`,
         environment: { ...secrets, STORESTOW_CONFIG: functionConfig, STORESTOW_MAX_RECEIVES: String(TRIES) },
         permissions: [

@@ -185,6 +185,10 @@ describe.skipIf(requirePeer('SST on Linux x64', platformSupported))('sst.config.
     });
   });
 
+  it('has room on its disk for the encoded frames of a large object', () => {
+    expect(inputsOf('ArrivalsSubscriberFunctionFunction')).toMatchObject({ ephemeralStorage: { size: 4096 } });
+  });
+
   it('protects the archive: batches, partial failures, a bound on functions at once', () => {
     expect(inputsOf('ArrivalsSubscriberEventSourceMapping')).toMatchObject({
       batchSize: 100,
