@@ -18,7 +18,8 @@
  * | SQ                                          | SQ                             | each item's elements as here         |
  * | group length (7.2)                          | UL, or as it came              | of the group as it is written        |
  * | fragments, other than (7FE0,0010) edited    | refused: they need Explicit VR Little Endian (A.4)                    |
- * | big endian: VR unknown, or half a number    | refused: how to swap it is not known                                  |
+ * | big endian: VR unknown, half a number,      | refused: how to swap it is not known                                  |
+ * |   Pixel Data of more than 16 bits           |                                                                       |
  */
 import { StorestowError } from '../errors.ts';
 import { littleEndianValue } from './byte-order.ts';

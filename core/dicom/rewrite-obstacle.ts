@@ -3,6 +3,7 @@
  * by guessing.
  */
 import type { DataSet, Element, Encoding, Part10 } from './data-set.ts';
+import { unsignedNumber } from './element-value.ts';
 import { formatTag } from './tag-text.ts';
 import { TAG } from './tags.ts';
 import { unitOf } from './value-representation.ts';
@@ -33,15 +34,27 @@ function nestedObstacle({ vr, items }: Element): string | undefined {
 }
 
 /** Of the element alone, without its items. */
-export function obstacleOf(element: Element, { encoding, bytes }: DataSet): string | undefined {
+export function obstacleOf(element: Element, dataSet: DataSet): string | undefined {
   const { tag, vr, length, fragments, items } = element;
+  const { encoding, bytes } = dataSet;
   if (fragments !== undefined) return `${formatTag(tag)} is encapsulated, which PS3.5 A.4 has in Explicit VR Little Endian only`;
   if (!encoding.bigEndian || items !== undefined) return undefined;
   if (vr === 'UN' && length > 0 && !isSpelledUN(element, encoding, bytes)) {
     return `${formatTag(tag)} is in big endian and has no known VR to swap it by`;
   }
+  if (isWidePixelData(element, dataSet)) {
+    return `${formatTag(tag)} is in big endian with more than 16 bits a sample, which writers swap in different ways`;
+  }
   if (length % unitOf(vr) === 0) return undefined;
   return `${formatTag(tag)} is in big endian, and its ${length} bytes are no whole number of ${vr} values`;
+}
+
+/**
+ * PS3.5 7.3 has OW swapped by words of 16 bits, whatever Bits Allocated is (DCMTK writes so); others swap whole samples (a test
+ * file of pydicom). Neither leaves a trace.
+ */
+function isWidePixelData({ tag, vr }: Element, dataSet: DataSet): boolean {
+  return tag === TAG.PixelData && vr === 'OW' && (unsignedNumber(dataSet, TAG.BitsAllocated) ?? 0) > 16;
 }
 
 /** The reader has UN for VRs that nobody knows too; only what was written as UN is known not to be swapped. */

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 
 import { describe, expect, it } from 'vitest';
 
-import { keywordOf, tagOf, vrOf } from '../../../core/dicom/dictionary.ts';
+import { isSignOpen, keywordOf, tagOf, vrOf } from '../../../core/dicom/dictionary.ts';
 import { formatTag, isGroupLength, isPrivate, isPrivateCreator, parseTag } from '../../../core/dicom/tag-text.ts';
 import { TAG } from '../../../core/dicom/tags.ts';
 
@@ -17,6 +17,10 @@ describe('the dictionary', () => {
     [0x002031ab, 'SourceImageIDs', 'CS'],
     [0x00283006, 'LUTData', 'OW'],
     [0x00280106, 'SmallestImagePixelValue', 'US'],
+    [0x00660040, 'LongPrimitivePointIndexList', 'OL'],
+    [0x006862f0, 'ViewOrientationModifier', 'SQ'],
+    [0x0070150c, 'NumberOfVolumetricCurvePoints', 'UL'],
+    [0x00760034, 'ComponentTypeCodeSequence', 'SQ'],
     [0x00080000, undefined, 'UL'],
     [0x00091010, undefined, undefined],
     [0x60013000, undefined, undefined],
@@ -37,6 +41,16 @@ describe('the dictionary', () => {
     ['', undefined],
   ])('finds %j', (keyword, tag) => {
     expect(tagOf(keyword)).toBe(tag);
+  });
+
+  it.each([
+    ['SmallestImagePixelValue', true],
+    ['LUTDescriptor', true],
+    ['LUTData', false],
+    ['PixelData', false],
+    ['Rows', false],
+  ])('knows whether %s is US or SS: %s', (keyword, expected) => {
+    expect(isSignOpen(tagOf(keyword) ?? 0)).toBe(expected);
   });
 
   it('has every constant of tags.ts under its keyword', () => {

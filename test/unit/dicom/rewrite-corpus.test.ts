@@ -6,11 +6,13 @@ import { join } from 'node:path';
 
 import { afterAll, describe, expect, it } from 'vitest';
 
+import { unsignedNumber } from '../../../core/dicom/element-value.ts';
 import { readPart10 } from '../../../core/dicom/read-part10.ts';
 import { rewriteObstacle } from '../../../core/dicom/rewrite-obstacle.ts';
 import { splice } from '../../../core/dicom/splice.ts';
+import { TAG } from '../../../core/dicom/tags.ts';
 import { DEFLATED_LE, EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE } from '../../support/build-dicom.ts';
-import { joined } from './flat-elements.ts';
+import { joined, thrownBy } from './flat-elements.ts';
 import { nameOf, publicFiles, pydicom, refusalOf } from './public-files.ts';
 
 const COMPARE = join(import.meta.dirname, '../../support/compare-values.py');
@@ -27,6 +29,14 @@ const readable = publicFiles
 const native = readable.filter(({ syntax }) => !syntax.encapsulated);
 const sources = native.filter(({ syntax }) => [IMPLICIT_LE, EXPLICIT_BE, DEFLATED_LE].includes(syntax.uid));
 
+/** Pixel Data of 32 bits in big endian is refused, for nobody can tell how it was swapped. */
+function isWide(file: string): boolean {
+  const { dataSet } = readPart10(readFileSync(file));
+  return (
+    dataSet.encoding.bigEndian && dataSet.get(TAG.PixelData)?.vr === 'OW' && unsignedNumber(dataSet, TAG.BitsAllocated) === 32
+  );
+}
+
 interface Comparison {
   readonly before: string;
   readonly elements: number;
@@ -35,6 +45,14 @@ interface Comparison {
 }
 
 let written = 0;
+
+function allRewritten(files: readonly string[]): [string, string][] {
+  for (const file of files.filter(isWide)) {
+    const run = (): unknown => splice(readPart10(readFileSync(file)), [], { transferSyntaxUID: EXPLICIT_LE });
+    expect(thrownBy(run), nameOf(file)).toMatchObject({ code: 'CHANGE_NOT_APPLICABLE' });
+  }
+  return files.filter((file) => !isWide(file)).map(rewritten);
+}
 
 /** Beside each file the one that it was rewritten to. */
 function rewritten(file: string): [string, string] {
@@ -70,7 +88,7 @@ describe.skipIf(pydicom === undefined || sources.length === 0)(
   `${sources.length} public files in these syntaxes (skipped without pydicom)`,
   () => {
     it('have the same values and VRs', () => {
-      expectSameValues(sources.map(({ file }) => rewritten(file)));
+      expectSameValues(allRewritten(sources.map(({ file }) => file)));
     });
 
     it('are of each syntax', () => {
@@ -113,7 +131,7 @@ describe.skipIf(pydicom === undefined || native.length === 0 || !hasDcmconv())(
           expect(readPart10(readFileSync(path)).transferSyntax.uid).toBe(uid);
           return path;
         });
-        expectSameValues(converted.map((file) => rewritten(file)));
+        expectSameValues(allRewritten(converted));
       },
       60 * SECONDS,
     );

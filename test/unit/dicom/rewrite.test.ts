@@ -396,6 +396,22 @@ describe('what cannot be told is refused', () => {
     expect(rewriteObstacle(readPart10(buildDicom({ transferSyntaxUID, elements })))).toBeUndefined();
   });
 
+  it('pixel data of more than 16 bits in big endian: some swap words, some samples', () => {
+    const image = (bits: number): BuiltElement[] => [
+      { tag: 0x00280100, vr: 'US', value: [bits] },
+      { tag: 0x7fe00010, vr: 'OW', value: [1, 2, 3, 4] },
+    ];
+    for (const elements of [image(32), [sequence(...image(32))]]) {
+      const part10 = readPart10(buildDicom({ transferSyntaxUID: EXPLICIT_BE, elements }));
+      const run = (): unknown => splice(part10, [], { transferSyntaxUID: EXPLICIT_LE });
+      expect(thrownBy(run)).toMatchObject({ code: 'CHANGE_NOT_APPLICABLE' });
+    }
+    expectRewritten(EXPLICIT_BE, image(16));
+    expectRewritten(IMPLICIT_LE, image(32));
+    const icon = readPart10(buildDicom({ transferSyntaxUID: EXPLICIT_BE, elements: [sequence(...image(32))] }));
+    expect(rewriteObstacle(icon)).toMatch(/more than 16 bits/);
+  });
+
   it('pixel data does not count: it is written anew', () => {
     const odd: BuiltElement = { tag: 0x7fe00010, vr: 'OW', value: Uint8Array.of(1, 2, 3) };
     const part10 = readPart10(buildDicom({ transferSyntaxUID: EXPLICIT_BE, elements: [odd] }));
