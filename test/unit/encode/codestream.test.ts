@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { agreesWithLayout, readCodestreamHeader } from '../../../core/encode/codestream.ts';
+import { agreesWithLayout, markSigned, readCodestreamHeader } from '../../../core/encode/codestream.ts';
 import type { FrameLayout } from '../../../core/encode/frame-layout.ts';
 import { openOpenJpeg } from '../../../core/encode/openjpeg.ts';
+import { openOpenJph } from '../../../core/encode/openjph.ts';
 import { seededBytes } from '../../support/build-dicom.ts';
 
 const colour: FrameLayout = {
@@ -26,12 +27,16 @@ const grey: FrameLayout = {
 };
 let ofColour: Uint8Array;
 let ofGrey: Uint8Array;
+let highThroughput: Uint8Array;
+let byComponent: Uint8Array;
 
 beforeAll(async () => {
   const codec = await openOpenJpeg();
   ofColour = codec.encode(seededBytes(20 * 36 * 3), colour);
   const samples = Int16Array.from(seededBytes(20 * 36), (byte) => byte * 16 - 2048);
   ofGrey = codec.encode(new Uint8Array(samples.buffer), grey);
+  byComponent = codec.encode(seededBytes(20 * 36 * 3), { ...colour, colourTransformation: false });
+  highThroughput = (await openOpenJph()).encode(new Uint8Array(samples.buffer), grey);
 });
 
 /** The codestream with one byte of a marker segment changed. */
@@ -64,9 +69,28 @@ describe('readCodestreamHeader', () => {
     });
   });
 
+  it('knows High-Throughput by its capabilities', () => {
+    expect(readCodestreamHeader(highThroughput)).toMatchObject({
+      syntax: 'htj2k',
+      components: [{ precision: 12, signed: true, subsampled: false }],
+      reversibleWavelet: true,
+      quantized: false,
+    });
+  });
+
+  it('says that the components lie one behind another', () => {
+    expect(readCodestreamHeader(byComponent)).toMatchObject({
+      tileParts: 3,
+      componentByComponent: true,
+      multipleComponentTransformation: false,
+    });
+  });
+
   it('refuses every cut', () => {
-    for (let length = 0; length < ofGrey.length; length++) {
-      expect(readCodestreamHeader(ofGrey.subarray(0, length))).toBeUndefined();
+    for (const codestream of [ofGrey, byComponent, highThroughput]) {
+      for (let length = 0; length < codestream.length; length++) {
+        expect(readCodestreamHeader(codestream.subarray(0, length))).toBeUndefined();
+      }
     }
   });
 
@@ -121,5 +145,49 @@ describe('agreesWithLayout', () => {
     const changed = patched(ofColour, marker, offset, value);
     expect(changed).not.toEqual(ofColour);
     expect(agreesWithLayout(changed, colour, 'j2k')).toBe(false);
+  });
+
+  // 15444-1 Table A.10: Rsiz; 15444-15 A.3: Pcap, Ccap15; Table A.4: the block coder
+  const capabilities: readonly (readonly [string, marker: number, offset: number, value: number])[] = [
+    ['no extended capabilities announced', 0x51, 4, 0],
+    ['capabilities of another part', 0x50, 7, 1],
+    ['blocks of both kinds', 0x50, 8, 0xc0],
+    ['the irreversible wavelet', 0x50, 9, 0x26],
+    ['blocks of the older kind', 0x52, 12, 0],
+  ];
+  it.each(capabilities)('fails for High-Throughput with %s', (_name, marker, offset, value) => {
+    expect(agreesWithLayout(highThroughput, grey, 'htj2k')).toBe(true);
+    const changed = patched(highThroughput, marker, offset, value);
+    expect(changed).not.toEqual(highThroughput);
+    expect(agreesWithLayout(changed, grey, 'htj2k')).toBe(false);
+  });
+
+  it('fails for one syntax in place of the other', () => {
+    expect(agreesWithLayout(highThroughput, grey, 'j2k')).toBe(false);
+    expect(agreesWithLayout(ofGrey, grey, 'htj2k')).toBe(false);
+  });
+
+  it('fails for components without transformation that are not in their tile-parts, or not in their order', () => {
+    const apart = { ...colour, colourTransformation: false };
+    expect(agreesWithLayout(byComponent, apart, 'j2k')).toBe(true);
+    expect(agreesWithLayout(byComponent, colour, 'j2k')).toBe(false);
+    expect(agreesWithLayout(ofColour, apart, 'j2k')).toBe(false);
+    expect(agreesWithLayout(patched(byComponent, 0x52, 5, 2), apart, 'j2k')).toBe(false);
+    expect(agreesWithLayout(patched(byComponent, 0x90, 11, 2), apart, 'j2k')).toBe(false);
+  });
+});
+
+describe('markSigned', () => {
+  it('changes the sign in the header, of each component, and nothing else', () => {
+    const marked = markSigned(byComponent, true);
+    expect(readCodestreamHeader(marked)?.components).toEqual(
+      Array.from({ length: 3 }, () => ({ precision: 8, signed: true, subsampled: false })),
+    );
+    expect(marked.filter((byte, index) => byte !== byComponent[index])).toHaveLength(3);
+    expect(markSigned(marked, false)).toEqual(Uint8Array.from(byComponent));
+  });
+
+  it('changes nothing of what is no codestream', () => {
+    expect(markSigned(Uint8Array.of(0xff, 0x4f), true)).toEqual(Uint8Array.of(0xff, 0x4f));
   });
 });

@@ -1,7 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { FrameLayout } from '../../../core/encode/frame-layout.ts';
-import { colourByPixel, usesHighBits } from '../../../core/encode/samples.ts';
+import {
+  colourByPixel,
+  joinColours,
+  littleEndian,
+  splitColours,
+  toSigned,
+  toUnsigned,
+  usesHighBits,
+} from '../../../core/encode/samples.ts';
 
 const grey: FrameLayout = {
   rows: 1,
@@ -27,6 +35,18 @@ describe('colourByPixel', () => {
     expect(colourByPixel(frame, { ...colour, colourByPlane: false })).toBe(frame);
   });
 
+  it('turns planes of 16-bit samples into pixels', () => {
+    const frame = Uint8Array.of(1, 2, 3, 4, 11, 12, 13, 14, 21, 22, 23, 24);
+    const byPixel = Uint8Array.of(1, 2, 11, 12, 21, 22, 3, 4, 13, 14, 23, 24);
+    const sixteen: FrameLayout = { ...colour, bitsAllocated: 16, bitsStored: 16 };
+    expect(colourByPixel(frame, sixteen)).toEqual(byPixel);
+    // a view of an odd offset
+    expect(colourByPixel(Uint8Array.of(0, ...frame).subarray(1), sixteen)).toEqual(byPixel);
+    const planes = splitColours(byPixel, sixteen);
+    expect(planes).toEqual([Uint8Array.of(1, 2, 3, 4), Uint8Array.of(11, 12, 13, 14), Uint8Array.of(21, 22, 23, 24)]);
+    expect(joinColours(planes, sixteen)).toEqual(byPixel);
+  });
+
   it('moves each sample once, for any frame', () => {
     fc.assert(
       fc.property(
@@ -43,6 +63,25 @@ describe('colourByPixel', () => {
         },
       ),
     );
+  });
+});
+
+describe('littleEndian', () => {
+  it('swaps the bytes of big-endian words, and of eight-bit samples the two of a word', () => {
+    const frame = Uint8Array.of(1, 2, 3, 4);
+    expect(Uint8Array.from(littleEndian(frame, { ...grey, bigEndianWords: true }))).toEqual(Uint8Array.of(2, 1, 4, 3));
+    expect(frame).toEqual(Uint8Array.of(1, 2, 3, 4));
+    expect(littleEndian(frame, grey)).toBe(frame);
+  });
+});
+
+describe('toUnsigned, toSigned', () => {
+  it.each([1, 2, 5, 8])('keep the order of signed samples of %i bits', (bitsStored) => {
+    const half = 2 ** (bitsStored - 1);
+    const signed = Uint8Array.from({ length: 2 * half }, (_, index) => index - half);
+    const unsigned = toUnsigned(signed, bitsStored);
+    expect(unsigned).toEqual(Uint8Array.from({ length: 2 * half }, (_, index) => index));
+    expect(toSigned(unsigned, bitsStored)).toEqual(signed);
   });
 });
 
