@@ -14,6 +14,12 @@ const UNDEFINED_LENGTH = 0xffffffff;
 /** Sequences within sequences. The deepest of the standard are content trees of some ten; hostile ones would end the stack. */
 const MAX_NESTING = 128;
 
+/**
+ * Elements, items and fragments of one file, each of which takes some hundred bytes of memory. Enhanced objects of many
+ * thousand frames have a million; a deflated file of one megabyte can have a hundred million, and would end the process.
+ */
+const MAX_PARTS = 4_000_000;
+
 const IMPLICIT_LITTLE_ENDIAN: Encoding = { explicitVR: false, bigEndian: false };
 const EXPLICIT_LITTLE_ENDIAN: Encoding = { explicitVR: true, bigEndian: false };
 
@@ -24,6 +30,8 @@ class ReadDataSet implements DataSet {
   readonly parent: DataSet | undefined;
   /** Strictly, so that a binary search finds the first of a tag (PS3.5 7.1). */
   #ascending = true;
+  /** Of a data set that is not ascending: the first of each tag, once one was asked for. */
+  #first: ReadonlyMap<Tag, Element> | undefined;
 
   constructor(bytes: Uint8Array, encoding: Encoding, parent: DataSet | undefined) {
     this.bytes = bytes;
@@ -35,10 +43,14 @@ class ReadDataSet implements DataSet {
     const previous = this.elements.at(-1);
     if (previous !== undefined && previous.tag >= element.tag) this.#ascending = false;
     this.elements.push(element);
+    this.#first = undefined;
   }
 
   get(tag: Tag): Element | undefined {
-    if (!this.#ascending) return this.elements.find((element) => element.tag === tag);
+    if (!this.#ascending) {
+      this.#first ??= new Map(this.elements.toReversed().map((element) => [element.tag, element]));
+      return this.#first.get(tag);
+    }
     let low = 0;
     let high = this.elements.length - 1;
     while (low <= high) {
@@ -81,6 +93,7 @@ class Reader {
   readonly #view: DataView;
   readonly #gap: Gap | undefined;
   #zerosFrom: number | undefined;
+  #parts = 0;
 
   constructor(bytes: Uint8Array, gap?: Gap) {
     this.#bytes = bytes;
@@ -150,6 +163,10 @@ class Reader {
     return ((this.#view.getUint16(at, !bigEndian) << 16) | this.#view.getUint16(at + 2, !bigEndian)) >>> 0;
   }
 
+  #countPart(at: number): void {
+    if (++this.#parts > MAX_PARTS) throw malformed(at, `the file has more than ${MAX_PARTS} elements, items and fragments`);
+  }
+
   /** The end of the file is a truncation, that of an enclosing length a contradiction. */
   #past(limit: number, at: number, what: string): StorestowError {
     return limit === this.#bytes.length
@@ -185,6 +202,7 @@ class Reader {
   }
 
   #element(at: number, limit: number, dataSet: ReadDataSet, depth: number): Element {
+    this.#countPart(at);
     const { encoding } = dataSet;
     const { tag, vr, valueOffset, length, undefinedLength } = this.#header(at, limit, encoding);
     if (tag >>> 16 === 0xfffe) throw malformed(at, `${formatTag(tag)} stands outside of a sequence`);
@@ -257,6 +275,7 @@ class Reader {
       const length = this.#view.getUint32(at + 4, !encoding.bigEndian);
       if (delimited && tag === TAG.SequenceDelimitationItem && length === 0) return { items, valueEnd: at };
       if (tag !== TAG.Item) throw malformed(at, `${formatTag(tag)} stands where an item of a sequence must begin`);
+      this.#countPart(at);
       const item = this.#item(at, length, limit, parent, encoding, depth);
       items.push(item);
       at = item.end;
@@ -337,6 +356,7 @@ class Reader {
       const length = this.#view.getUint32(at + 4, !bigEndian);
       if (tag === TAG.SequenceDelimitationItem && length === 0) return { fragments, valueEnd: at };
       if (tag !== TAG.Item) throw malformed(at, `${formatTag(tag)} stands where a fragment of pixel data must begin`);
+      this.#countPart(at);
       if (length > limit - at - 8) throw this.#past(limit, at, `a fragment of pixel data (${length} bytes)`);
       fragments.push({ offset: at, valueOffset: at + 8, length });
       at += 8 + length;
