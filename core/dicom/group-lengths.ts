@@ -18,7 +18,7 @@ export class GroupLengths {
   /** An element of `size` bytes was written. */
   count(tag: Tag, size: number): void {
     const group = groupOf(tag);
-    if (!isGroupLength(tag) && this.#changes(group)) this.#sizes.set(group, (this.#sizes.get(group) ?? 0) + size);
+    if (this.#changes(group)) this.#sizes.set(group, (this.#sizes.get(group) ?? 0) + size);
   }
 
   /** Whether the element is a group length to be set, and the first of its group. */
@@ -27,9 +27,10 @@ export class GroupLengths {
     return isGroupLength(tag) && length === 4 && this.#changes(group) && !this.#reserved.has(group);
   }
 
-  /** The whole element, whose last four bytes are overwritten later. */
+  /** The whole element, whose last four bytes are overwritten later. It does not count itself; a second one of its group counts. */
   reserve(tag: Tag, bytes: Uint8Array, sink: SegmentSink): void {
     this.#reserved.set(groupOf(tag), bytes);
+    this.count(tag, -bytes.length);
     sink.add(bytes);
   }
 
