@@ -18,6 +18,7 @@ import { Command, configOption, examples, type Subcommand } from './command.ts';
 import { previewText, type Paint } from './difference-text.ts';
 import { EXIT, type ExitCode, type Finish } from './exit-code.ts';
 import { listInputFiles, type InputFile } from './input-files.ts';
+import { PreviewSummary } from './preview-summary.ts';
 import { createProgress } from './progress.ts';
 import { loadSettings, DEFAULT_DATA } from './settings.ts';
 
@@ -120,22 +121,15 @@ async function processAll(
 }
 
 async function previewAll(files: readonly InputFile[], ports: ProcessPorts, json: boolean): Promise<ExitCode> {
-  const counts = { changes: 0, unchanged: 0, encoded: 0, refused: 0, unexplained: 0 };
+  const summary = new PreviewSummary();
   const paint: Paint = (format, text) => styleText(format, text, { stream: process.stdout });
   const work = ({ path }: InputFile): Promise<FilePreview> => previewFile(path, ports);
   for await (const preview of mapInOrder(files, atOnce(), work)) {
     await write(process.stdout, json ? `${JSON.stringify(preview)}\n` : previewText(preview, paint));
-    counts[preview.outcome] += 1;
-    if (preview.outcome === 'refused') continue;
-    if (preview.encoded) counts.encoded += 1;
-    counts.unexplained += preview.unexplained;
+    summary.add(preview);
   }
-  const { changes, unchanged, encoded, refused, unexplained } = counts;
-  const summary =
-    `${changes} would change, ${unchanged} would not, ${encoded} encoded, ${refused} refused` +
-    (unexplained === 0 ? '\n' : `, ${unexplained} UNEXPLAINED; report this\n`);
-  (json ? process.stderr : process.stdout).write(summary);
-  return refused + unexplained === 0 ? EXIT.done : EXIT.failed;
+  await write(json ? process.stderr : process.stdout, summary.text);
+  return summary.exitCode;
 }
 
 function atOnce(): number {

@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { tagOf } from '../../core/dicom/dictionary.ts';
+import type { FilePreview } from '../../functions/process/preview-file.ts';
 import { requirePeer } from '../support/peers.ts';
 import { runStorestow, type Finished } from '../support/storestow-process.ts';
 import { temporaryFolder, type TemporaryFolder } from '../support/temporary-folder.ts';
@@ -18,6 +19,7 @@ import { temporaryFolder, type TemporaryFolder } from '../support/temporary-fold
 const run = promisify(execFile);
 const CORPUS = fileURLToPath(new URL('../../../shared/corpus', import.meta.url));
 const COMPARE = fileURLToPath(new URL('../support/compare-files.py', import.meta.url));
+const COMPARE_VALUES = fileURLToPath(new URL('../support/compare-values.py', import.meta.url));
 /** Debian's, of its package python3-pydicom. */
 const PYTHON = '/usr/bin/python3';
 
@@ -50,6 +52,8 @@ interface Comparison {
   readonly changed: readonly string[];
   readonly meta: readonly string[];
   readonly preamble: boolean;
+  /** The data set has another encoding: its bytes differ everywhere. */
+  readonly recoded: boolean;
   readonly native: {
     readonly md5: string;
     readonly length: number;
@@ -82,8 +86,8 @@ describe.skipIf(noCorpus)('storestow process over a folder of public files', () 
 
   afterAll(() => folder?.remove());
 
-  it('reports one line for each input', () => {
-    expect(lines.map(({ input }) => input).toSorted()).toEqual(inputs.toSorted());
+  it('reports one line for each input, in their order', () => {
+    expect(lines.map(({ input }) => input)).toEqual(inputs.toSorted());
     for (const line of lines) {
       expect(line, line.input).toMatchObject({ changes: expect.any(Array) as unknown, encoded: expect.any(Boolean) as unknown });
     }
@@ -121,6 +125,43 @@ describe.skipIf(noCorpus)('storestow process over a folder of public files', () 
     expect(again).toMatchObject({ code: 0, stdout: expect.stringMatching(/^1 written/) as unknown });
   });
 
+  describe('with --dry-run', () => {
+    let previews: readonly FilePreview[];
+
+    beforeAll(async () => {
+      const { stdout, code } = await runStorestow(['process', CORPUS, '--dry-run', '--json']);
+      expect(code).toBe(1);
+      previews = stdout
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line) as FilePreview);
+    });
+
+    it('finds in the bytes no difference that it cannot explain', () => {
+      const changed = previews.filter((preview) => preview.outcome !== 'refused');
+      expect(changed.length).toBe(written.length);
+      for (const { input, unexplained, differences } of changed) {
+        expect(unexplained, input).toBe(0);
+        expect(differences.length, input).toBeGreaterThan(0);
+      }
+    });
+
+    it('tells of each file what the report tells of it', () => {
+      expect(previews.map(({ input }) => input)).toEqual(lines.map(({ input }) => input));
+      for (const [index, preview] of previews.entries()) {
+        const line = lines[index];
+        if (preview.outcome === 'refused') {
+          expect(line, preview.input).toMatchObject({ outcome: 'refused', code: preview.code });
+          continue;
+        }
+        expect(line, preview.input).toMatchObject({ outcome: 'written', encoded: preview.encoded });
+        const byRule = preview.differences.filter(({ reason = '' }) => /^(default|site) rule/.test(reason));
+        const told = byRule.map(({ kind, attribute }) => `${kind === 'removed' ? 'remove' : 'set'} ${attribute}`);
+        expect(told.toSorted(), preview.input).toEqual(line?.changes.toSorted());
+      }
+    });
+  });
+
   describe.skipIf(noPydicom)('as pydicom reads it', () => {
     let comparisons: readonly Comparison[];
 
@@ -135,7 +176,10 @@ describe.skipIf(noCorpus)('storestow process over a folder of public files', () 
 
     it('finds no change in an element that neither the report nor the encoding names', () => {
       for (const [index, line] of written.entries()) {
-        const { changed, meta, preamble } = comparisons[index] as Comparison;
+        const { changed, meta, preamble, recoded } = comparisons[index] as Comparison;
+        expect(preamble, line.input).toBe(true);
+        expect(meta, line.input).toEqual(line.encoded ? ['0002,0000', '0002,0010'] : []);
+        if (recoded) continue;
         const named = namedChanges(line);
         expect(
           changed.filter((path) => !named.has(path) && !isGroupLengthOf(path, changed)),
@@ -146,8 +190,22 @@ describe.skipIf(noCorpus)('storestow process over a folder of public files', () 
           `${line.input}: all that the report names changed`,
         ).toEqual(line.changes.map(pathOf).toSorted());
         expect(changed.includes('7fe0,0010'), line.input).toBe(line.encoded);
-        expect(meta, line.input).toEqual(line.encoded ? ['0002,0000', '0002,0010'] : []);
-        expect(preamble, line.input).toBe(true);
+      }
+    });
+
+    it('finds no other value in what was in Implicit VR or big endian', async () => {
+      const recoded = written.filter((_, index) => comparisons[index]?.recoded === true);
+      expect(recoded).not.toEqual([]);
+      for (const [index, { input, different }] of (await compareValues(recoded, folder.path)).entries()) {
+        const line = recoded[index] as Written;
+        const named = namedChanges(line);
+        expect(line.encoded, input).toBe(true);
+        expect(
+          different.filter((path) => !named.has(path.slice(0, 9))),
+          input,
+        ).toEqual([]);
+        const topLevel = different.filter((path) => path.length === 9);
+        expect(topLevel, `${input}: all that the report names changed`).toEqual(expect.arrayContaining(line.changes.map(pathOf)));
       }
     });
 
@@ -198,13 +256,31 @@ function isGroupLengthOf(path: string, changed: readonly string[]): boolean {
 }
 
 async function compare(written: readonly Written[], folder: string): Promise<readonly Comparison[]> {
+  return (await runComparison(COMPARE, written, folder)) as readonly Comparison[];
+}
+
+/** What pydicom decodes otherwise: paths as in `Comparison.changed`. */
+interface ValueComparison {
+  readonly input: string;
+  readonly different: readonly string[];
+}
+
+async function compareValues(written: readonly Written[], folder: string): Promise<readonly ValueComparison[]> {
+  const found = (await runComparison(COMPARE_VALUES, written, folder)) as readonly { before: string; different?: string[] }[];
+  return found.map(({ before, different }) => ({
+    input: before,
+    different: different ?? expect.fail(`${before} is unreadable`),
+  }));
+}
+
+async function runComparison(program: string, written: readonly Written[], folder: string): Promise<readonly unknown[]> {
   const pairs = join(folder, 'pairs.json');
   await writeFile(pairs, JSON.stringify(written.map(({ input, output }) => [input, output])));
-  const { stdout } = await run(PYTHON, [COMPARE, pairs], { maxBuffer: 1 << 26 });
+  const { stdout } = await run(PYTHON, [program, pairs], { maxBuffer: 1 << 26 });
   return stdout
     .trimEnd()
     .split('\n')
-    .map((line) => JSON.parse(line) as Comparison);
+    .map((line) => JSON.parse(line) as unknown);
 }
 
 /** The value of native Pixel Data as GDCM writes it. */

@@ -1,9 +1,10 @@
 """Compares files before and after with pydicom, element by element, as raw bytes: a reader that shares no code with storestow.
 
 usage: compare-files.py PAIRS.json, a list of [before, after]; prints one JSON line for each:
-    {"before": …, "changed": ["0008,0090", "0040,0275[0]/0032,1064", …], "meta": ["0002,0010"], "preamble": true,
+    {"before": …, "changed": ["0008,0090", "0040,0275[0]/0032,1064", …], "meta": ["0002,0010"], "preamble": true, "recoded": false,
      "native": {"md5": …, "length": …, "samples": 1, "planar": 0, "frames": 1} or null}
     {"before": …, "unreadable": "why"}
+`recoded`: the data set has another encoding (Implicit VR, big endian), so that its bytes say little; compare-values.py compares these.
 """
 import hashlib
 import json
@@ -85,6 +86,7 @@ def compare(before, after):
             "changed": list(differences(old, new)),
             "meta": list(differences(old.file_meta, new.file_meta)),
             "preamble": old.preamble == new.preamble,
+            "recoded": (old.is_implicit_VR, old.is_little_endian) != (new.is_implicit_VR, new.is_little_endian),
             "native": native(old),
         }
     except Exception as error:
