@@ -81,8 +81,7 @@ export function processCommand(finish: Finish): Subcommand {
     });
 }
 
-const DRY_RUN_HELP = `
---dry-run compares the bytes that would be written with those that are there, element by element: + added, - removed, ~ changed.
+const DRY_RUN_HELP = `--dry-run compares the bytes that would be written with those that are there, element by element: + added, - removed, ~ changed.
 What no rule and no encoding accounts for is called UNEXPLAINED, and the exit code is 1. Patients' values are shown, as this
 is for your eyes; they are never logged. Keep what you save of it as you keep the images.
 `;
