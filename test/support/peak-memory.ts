@@ -13,7 +13,7 @@ export interface ProcessPeak {
 export const peakMemoryAvailable = existsSync('/proc/self/status');
 
 /** How often the peaks are read: what a process takes shortly before it ends may go unseen for so long. */
-const INTERVAL = 100;
+const INTERVAL = 250;
 
 /** Of a process and of all that it starts while `work` lasts; rejects as `work` does. */
 export async function peakMemoryDuring(work: Promise<unknown>, pid: number, command: string): Promise<readonly ProcessPeak[]> {
