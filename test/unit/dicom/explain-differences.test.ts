@@ -103,6 +103,13 @@ describe('the reason of a difference', () => {
     ]);
   });
 
+  it('is no change of the file meta information for a tag of its group that strayed into the data set', () => {
+    const strayed = (value: string): readonly BuiltElement[] => [name, { tag: 0x00020016, vr: 'AE', value }];
+    expect(explained(read(strayed('CT1')), read(strayed('CT2')), [named('set', 0x00020016)])).toEqual([
+      'changed (0002,0016): UNEXPLAINED',
+    ]);
+  });
+
   it('is none for bytes outside of elements', () => {
     expect(explained(read([name]), read({ elements: [name], preamble: false }), [named('set', NAME)])).toEqual([
       'bytes preamble: UNEXPLAINED',
