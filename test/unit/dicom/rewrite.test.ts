@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest';
 
+import { inMemory, segmentBytes } from '../../../core/dicom/byte-source.ts';
 import type { Change, NewElement } from '../../../core/dicom/change.ts';
 import { VALUE_REPRESENTATIONS } from '../../../core/dicom/data-set.ts';
+import type { Part10 } from '../../../core/dicom/data-set.ts';
 import { vrOf } from '../../../core/dicom/dictionary.ts';
+import { readLargePart10 } from '../../../core/dicom/read-large.ts';
 import { readPart10 } from '../../../core/dicom/read-part10.ts';
 import { rewriteObstacle } from '../../../core/dicom/rewrite-obstacle.ts';
 import { splice } from '../../../core/dicom/splice.ts';
@@ -145,6 +148,12 @@ describe.each(SOURCES)('from %s', (_, from) => {
       groups(() => 4711),
       groups(right),
     );
+  });
+
+  it('of two group lengths of a group the first is set, and the second is an element of the group', () => {
+    const length = (value: number): BuiltElement => ({ tag: 0x00080000, vr: 'UL', value: [value] });
+    const modality: BuiltElement = { tag: 0x00080060, vr: 'CS', value: 'CT' };
+    expectRewritten(from, [length(1), length(2), modality], [length(22), length(2), modality]);
   });
 
   it('private creators are LO, and UN stays as it is, even of a length that no number has', () => {
@@ -357,6 +366,48 @@ describe('another encoding within', () => {
   ])('%s', (_, from, explicit, little) => {
     const value = item(bytesOf(explicit, little, ...inner), little);
     expectRewritten(from, [{ tag: 0x00081140, vr: 'SQ', value }], [after]);
+  });
+
+  it('Explicit VR Little Endian keeps its headers, strange ones too', () => {
+    const strange: BuiltElement = { tag: 0x00180010, vr: '??', value: Uint8Array.of(1, 2) };
+    const elements = [NAME, { tag: 0x00100020, vr: 'LO', value: 'ID' }, strange];
+    const value = item(bytesOf(true, true, ...elements), true);
+    const kept: BuiltElement = { tag: 0x00081140, vr: 'SQ', value: [elements] };
+    expectRewritten(IMPLICIT_LE, [{ tag: 0x00081140, vr: 'SQ', value }], [kept]);
+  });
+});
+
+describe('a file whose pixel data is not in memory', () => {
+  const read = async (built: BuiltFile): Promise<Part10> => {
+    const file = buildDicom(built);
+    const part10 = await readLargePart10({ length: file.length, read: async (start, end) => file.slice(start, end) });
+    expect(part10.gap).toBeDefined();
+    return part10;
+  };
+  const built = (vr: string): BuiltFile => ({
+    elements: [NAME, { tag: 0x7fe00010, vr, value: Uint8Array.from({ length: 5000 }, (_, index) => index) }, NAME],
+  });
+
+  it.each([
+    ['Implicit VR', IMPLICIT_LE, 'OW'],
+    ['big endian OB', EXPLICIT_BE, 'OB'],
+  ])('keeps it where it is, from %s', async (_, transferSyntaxUID, vr) => {
+    const part10 = await read({ ...built(vr), transferSyntaxUID });
+    const pieces: Uint8Array[] = [];
+    const { segments, length } = splice(part10, [], { transferSyntaxUID: EXPLICIT_LE });
+    expect(segments.filter((segment) => !(segment instanceof Uint8Array))).toEqual([part10.gap?.range]);
+    for (const segment of segments) for await (const piece of segmentBytes(segment)) pieces.push(piece);
+    expect(joined(pieces)).toHaveLength(length);
+    expect(hex(joined(pieces))).toBe(hex(buildDicom({ ...built(vr), transferSyntaxUID: EXPLICIT_LE })));
+  });
+
+  it('cannot have it swapped, but replaced', async () => {
+    const part10 = await read({ ...built('OW'), transferSyntaxUID: EXPLICIT_BE });
+    const run = (): unknown => splice(part10, [], { transferSyntaxUID: EXPLICIT_LE });
+    expect(thrownBy(run)).toMatchObject({ code: 'CHANGE_NOT_APPLICABLE' });
+    const frames = set({ tag: TAG.PixelData, vr: 'OB', frames: [Uint8Array.of(1, 2)] });
+    const after = readPart10(joined(inMemory(splice(part10, [frames], { transferSyntaxUID: J2K_LOSSLESS }).segments)));
+    expect(after.dataSet.elements.map(({ tag }) => tag)).toEqual([NAME.tag, TAG.PixelData, NAME.tag]);
   });
 });
 
