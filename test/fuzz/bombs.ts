@@ -4,7 +4,7 @@ import { buildDicom, concat, DEFLATED_LE, EXPLICIT_LE, IMPLICIT_LE } from '../su
 import type { Random } from './random.ts';
 
 /** Bytes that a deflate bomb grows to: some are below what the fuzzer lets a file inflate to, some above. */
-const SMALL_BOMB = 1 << 20;
+const SMALL_BOMB = 1 << 18;
 const LARGE_BOMB = 40 << 20;
 
 export function bomb(random: Random): Uint8Array {

@@ -77,7 +77,8 @@ function number(file: NativeImage, tag: number): number | undefined {
   const value = valueOf(file, tag);
   if (element === undefined || value === undefined || value.length < 2) return undefined;
   const little = file.transferSyntaxUID !== EXPLICIT_BE || element.vr === 'UN';
-  return little ? buffer(value).readUInt16LE(0) : buffer(value).readUInt16BE(0);
+  const size = element.vr === 'UL' && value.length >= 4 ? 4 : 2;
+  return little ? buffer(value).readUIntLE(0, size) : buffer(value).readUIntBE(0, size);
 }
 
 function first({ elements }: NativeImage, tag: number): ComparedElement | undefined {

@@ -61,6 +61,14 @@ def native(dataset):
     """Pixel Data without its trailing pad."""
     if "PixelData" not in dataset or dataset.file_meta.TransferSyntaxUID not in NATIVE:
         return None
+    try:
+        return described(dataset)
+    except ValueError:
+        # An attribute that is no number
+        return None
+
+
+def described(dataset):
     samples = int(dataset.get("SamplesPerPixel", 1))
     frames = int(dataset.get("NumberOfFrames", 1) or 1)
     pixels = int(dataset.Rows) * int(dataset.Columns)
