@@ -261,6 +261,13 @@ describe.skipIf(!GDCM)('decoded by GDCM (gdcmconv, gdcmraw of libgdcm-tools)', (
     ['8 bits, odd frames', { rows: 33, columns: 5, bitsAllocated: 8, frames: 3 }],
     ['6 bits in 8', { rows: 40, columns: 50, bitsAllocated: 8, bitsStored: 6 }],
     ['PALETTE COLOR', { rows: 40, columns: 50, bitsAllocated: 8, photometric: 'PALETTE COLOR', extra: palette }],
+    ['signed 8 bits', { rows: 40, columns: 50, bitsAllocated: 8, signed: true }],
+    ['signed 5 bits in 8', { rows: 33, columns: 5, bitsAllocated: 8, bitsStored: 5, signed: true, frames: 2 }],
+    ['RGB of 16 bits', { rows: 40, columns: 50, samplesPerPixel: 3, frames: 2 }],
+    ['RGB of 12 bits by plane', { rows: 17, columns: 3, bitsStored: 12, samplesPerPixel: 3, planarConfiguration: 1 }],
+    ['RGB of one bit', { rows: 40, columns: 50, bitsAllocated: 8, bitsStored: 1, samplesPerPixel: 3 }],
+    ['YBR_FULL', { rows: 40, columns: 51, bitsAllocated: 8, samplesPerPixel: 3, photometric: 'YBR_FULL', frames: 2 }],
+    ['one pixel', { rows: 1, columns: 1, bitsStored: 12 }],
     ['RGB', { rows: 40, columns: 50, bitsAllocated: 8, samplesPerPixel: 3, frames: 2 }],
     ['RGB by plane', { rows: 40, columns: 50, bitsAllocated: 8, samplesPerPixel: 3, planarConfiguration: 1, frames: 2 }],
   ];

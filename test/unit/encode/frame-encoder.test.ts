@@ -4,6 +4,7 @@ import type { FrameCodec } from '../../../core/encode/frame-codec.ts';
 import { createFrameEncoder } from '../../../core/encode/frame-encoder.ts';
 import type { FrameLayout } from '../../../core/encode/frame-layout.ts';
 import { frameLength } from '../../../core/encode/frame-layout.ts';
+import { FRAME_SYNTAXES } from '../../../core/encode/frame-syntax.ts';
 import { openOpenJpeg } from '../../../core/encode/openjpeg.ts';
 import { StorestowError } from '../../../core/errors.ts';
 import { imagePixels, seededBytes } from '../../support/build-dicom.ts';
@@ -37,14 +38,20 @@ function openWith(change: (codec: FrameCodec, instance: number) => Partial<Frame
   return { open, opened };
 }
 
-describe('createFrameEncoder with OpenJPEG', () => {
-  const encode = createFrameEncoder(openOpenJpeg, 'j2k');
+describe.each(['j2k', 'htj2k'] as const)('createFrameEncoder to %s', (syntax) => {
+  const encode = createFrameEncoder(FRAME_SYNTAXES[syntax].open, syntax);
   const sizes = [[1, 1], [1, 17], [17, 1], [2, 2], [3, 3], [33, 5], [64, 64]] as const; // prettier-ignore
   const kinds: readonly Partial<FrameLayout>[] = [
-    ...[2, 5, 8].map((bitsStored) => ({ bitsAllocated: 8 as const, bitsStored })),
+    ...[1, 2, 5, 8].flatMap((bitsStored) => [
+      { bitsAllocated: 8 as const, bitsStored },
+      { bitsAllocated: 8 as const, bitsStored, signed: true },
+      { bitsAllocated: 8 as const, bitsStored, samplesPerPixel: 3 as const },
+    ]),
     ...[9, 10, 12, 15, 16].flatMap((bitsStored) => [
       { bitsAllocated: 16 as const, bitsStored },
       { bitsAllocated: 16 as const, bitsStored, signed: true },
+      { bitsAllocated: 16 as const, bitsStored, samplesPerPixel: 3 as const },
+      { bitsAllocated: 16 as const, bitsStored, samplesPerPixel: 3 as const, colourByPlane: true },
     ]),
     ...[false, true].map((colourByPlane) => ({
       samplesPerPixel: 3 as const,
@@ -104,6 +111,33 @@ describe('createFrameEncoder with OpenJPEG', () => {
     expect(await encode(frame, layout)).toEqual({ proved: false, reason: 'HIGH_BITS_IN_USE' });
   });
 
+  it.each([8, 16] as const)('encodes big-endian words of %i-bit samples as their little-endian twins', async (bitsAllocated) => {
+    const of: FrameLayout = { ...layout, rows: 4, bitsAllocated, bitsStored: bitsAllocated - 3 };
+    const little = await encode(pixelsOf(of), of);
+    expect(little).toMatchObject({ proved: true });
+    expect(await encode(Buffer.from(pixelsOf(of)).swap16(), { ...of, bigEndianWords: true })).toEqual(little);
+  });
+
+  it('looks for bits above HighBit in the samples, not in their bytes as they came', async () => {
+    const of: FrameLayout = { ...layout, rows: 4, bigEndianWords: true };
+    const frame = Buffer.from(pixelsOf(of)).swap16();
+    frame[0] = 0x10;
+    expect(await encode(frame, of)).toEqual({ proved: false, reason: 'HIGH_BITS_IN_USE' });
+  });
+
+  it('refuses padding values outside BitsStored, signed ones too', async () => {
+    const of: FrameLayout = { ...layout, signed: true };
+    const frame = pixelsOf(of);
+    new DataView(frame.buffer, frame.byteOffset).setInt16(20, -2048, true);
+    expect(await encode(frame, of)).toMatchObject({ proved: true });
+    new DataView(frame.buffer, frame.byteOffset).setInt16(20, -32768, true);
+    expect(await encode(frame, of)).toEqual({ proved: false, reason: 'HIGH_BITS_IN_USE' });
+  });
+});
+
+describe('createFrameEncoder', () => {
+  const encode = createFrameEncoder(openOpenJpeg, 'j2k');
+
   it('survives a trap (16-bit colour with the transformation, which is never planned), again and again', async () => {
     const of: FrameLayout = {
       ...layout,
@@ -117,6 +151,11 @@ describe('createFrameEncoder with OpenJPEG', () => {
       expect(await encode(pixelsOf(of), of)).toEqual({ proved: false, reason: 'CODEC_FAILED' });
       expect(await encode(pixelsOf(layout), layout)).toMatchObject({ proved: true });
     }
+  });
+
+  it('refuses a codec that writes the other syntax', async () => {
+    const other = createFrameEncoder(FRAME_SYNTAXES.htj2k.open, 'j2k');
+    expect(await other(pixelsOf(layout), layout)).toEqual({ proved: false, reason: 'FRAME_NOT_REPRODUCED' });
   });
 });
 

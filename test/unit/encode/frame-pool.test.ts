@@ -1,11 +1,12 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
+import { readCodestreamHeader } from '../../../core/encode/codestream.ts';
 import type { FrameLayout } from '../../../core/encode/frame-layout.ts';
 import { createFramePool } from '../../../core/encode/frame-pool.ts';
 import type { FramePool, FramePoolOptions } from '../../../core/encode/frame-pool.ts';
 import { openOpenJpeg } from '../../../core/encode/openjpeg.ts';
-import { imagePixels } from '../../support/build-dicom.ts';
+import { HTJ2K_LOSSLESS, imagePixels, J2K_LOSSLESS } from '../../support/build-dicom.ts';
 
 const layout: FrameLayout = {
   rows: 16,
@@ -51,6 +52,17 @@ describe('createFramePool', () => {
 
   it('names the codec with its version', () => {
     expect(open({ threads: 1 }).codec).toMatch(/^openjpeg-\d+\.\d+\.\d+$/);
+  });
+
+  it('encodes to HTJ2K where that is asked for', async () => {
+    const one = open({ threads: 1, syntax: 'htj2k' });
+    expect(one).toMatchObject({
+      codec: expect.stringMatching(/^openjph-\d+\.\d+\.\d+$/) as unknown,
+      transferSyntaxUID: HTJ2K_LOSSLESS,
+    });
+    const result = await one.encodeFrame(imagePixels(layout), layout);
+    expect(result.proved && readCodestreamHeader(result.codestream)?.syntax).toBe('htj2k');
+    expect(open({}).transferSyntaxUID).toBe(J2K_LOSSLESS);
   });
 
   it('has a thread for each processor where none are named', () => {
