@@ -6,7 +6,9 @@ import { openRealCodec } from '../fuzz/real-codec.ts';
 import { storedFrames } from '../fuzz/stored-frames.ts';
 
 const SEED = 20261124;
-const SHARE = 500;
+const SHARE = 250;
+/** Milliseconds: a share takes a second or two where nothing else runs. */
+const LIMIT = 120_000;
 
 interface Outcomes {
   readonly defects: readonly string[];
@@ -28,12 +30,12 @@ async function check(first: number, count: number, codec: Codec): Promise<Outcom
   return { defects, refused, coerced, encoded };
 }
 
-describe('mutated objects', () => {
-  it.each([0, 1, 2, 3, 4, 5])('are read exactly, or refused (share %i)', async (share) => {
+describe('mutated objects', { timeout: LIMIT }, () => {
+  it.each([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11])('are read exactly, or refused (share %i)', async (share) => {
     const { defects, ...outcomes } = await check(share * SHARE, SHARE, storedFrames);
     expect(defects).toEqual([]);
     // A share of which none gets far would show nothing
-    for (const count of Object.values(outcomes)) expect(count).toBeGreaterThan(20);
+    for (const count of Object.values(outcomes)) expect(count).toBeGreaterThan(10);
   });
 
   describe('with the real codec', () => {
