@@ -8,7 +8,7 @@ const SHIPPED = '^(core|functions|local-uploader|local-cloud|cli)/';
 const VENDORS = {
   dcmjs: '^core/dicom/dictionary\\.ts$',
   'iconv-lite': '^core/dicom/character-set\\.ts$',
-  plist: '^core/coerce/institution-mapping\\.ts$',
+  plist: '^core/coerce/parse-institution-mapping\\.ts$',
   '@cornerstonejs/codec-openjpeg': '^core/encode/openjpeg\\.ts$',
   '@cornerstonejs/codec-openjph': '^core/encode/openjph\\.ts$',
   piscina: '^core/encode/frame-pool\\.ts$',

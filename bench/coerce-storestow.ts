@@ -23,14 +23,11 @@ const { splice } = await compiled<typeof Splice>('core/dicom/splice');
 const { inMemory } = await compiled<typeof ByteSource>('core/dicom/byte-source');
 const { coerce } = await compiled<typeof Coerce>('core/coerce/coerce');
 const { DEFAULT_RULES } = await compiled<typeof DefaultRules>('core/coerce/default-rules');
-const { createFramePool } = await compiled<typeof FramePool>('core/encode/frame-pool');
-const { prepareInstance } = await compiled<typeof PrepareInstance>('core/prepare-instance');
 const { mapConcurrently } = await compiled<typeof Concurrency>('core/concurrency');
 
 const [, , input = '', output = '', steps = 'coerce'] = process.argv;
 const ruleSet = { rules: DEFAULT_RULES, unknownSource: 'pass', originalAttributes: true } as const;
 const source = { callingAET: 'BENCH', callingIP: '127.0.0.1', receivedAt: new Date() };
-const framePool = createFramePool();
 
 async function write(path: string, { segments }: Segments): Promise<void> {
   const handle = await open(path, 'w');
@@ -38,14 +35,24 @@ async function write(path: string, { segments }: Segments): Promise<void> {
   await handle.close();
 }
 
-function coerced(file: Uint8Array): Segments {
+type Step = (file: Uint8Array) => Segments | Promise<Segments>;
+
+const coerced: Step = (file) => {
   const part10 = readPart10(file);
   return splice(part10, coerce(part10, ruleSet, source).changes);
+};
+
+/** Loads the codec's threads, which coercing does not need. */
+async function preparing(): Promise<Step> {
+  const { createFramePool } = await compiled<typeof FramePool>('core/encode/frame-pool');
+  const { prepareInstance } = await compiled<typeof PrepareInstance>('core/prepare-instance');
+  const framePool = createFramePool();
+  return async (file) => prepareInstance(file, source, ruleSet, framePool, { encode: false });
 }
+
+const step = steps === 'coerce' ? coerced : await preparing();
 
 await mapConcurrently(await readdir(input), availableParallelism() * 2, async (name) => {
   const file = await readFile(join(input, name));
-  const sent = steps === 'coerce' ? coerced(file) : await prepareInstance(file, source, ruleSet, framePool, { encode: false });
-  await write(join(output, name), sent);
+  await write(join(output, name), await step(file));
 });
-await framePool.close();

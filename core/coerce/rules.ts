@@ -35,8 +35,17 @@ export interface ResolvedSetRule {
 
 export type ResolvedRule = ResolvedSetRule | { readonly action: 'remove'; readonly target: Target };
 
+/** A rule is resolved once, not for each instance. */
+const resolved = new WeakMap<Rule, ResolvedRule>();
+
 /** Throws `RULES_INVALID`, saying what is wrong with the rule. */
 export function resolveRule(rule: Rule): ResolvedRule {
+  const known = resolved.get(rule) ?? resolveAnew(rule);
+  resolved.set(rule, known);
+  return known;
+}
+
+function resolveAnew(rule: Rule): ResolvedRule {
   const target = parseTarget(rule.target);
   for (const attribute of [...target.steps.map((step) => step.sequence), target.attribute]) checkTarget(attribute);
   for (const { sequence } of target.steps) checkSequence(sequence);

@@ -1,7 +1,7 @@
 /** The configuration of coercion → the rule set, from files, or from objects of the bucket (`bucket:KEY`). */
 import { readFile } from 'node:fs/promises';
 import { DEFAULT_RULES } from '../../core/coerce/default-rules.ts';
-import { parseInstitutionMapping } from '../../core/coerce/institution-mapping.ts';
+import { parseInstitutionMapping } from '../../core/coerce/parse-institution-mapping.ts';
 import type { RuleSet } from '../../core/coerce/rule-set.ts';
 import { parseSiteRules } from '../../core/coerce/site-rules.ts';
 import type { CoerceConfig } from '../../core/config/schema.ts';

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { institutionOf, parseInstitutionMapping, sourceKey } from '../../../core/coerce/institution-mapping.ts';
+import { institutionOf, sourceKey } from '../../../core/coerce/institution-mapping.ts';
+import { parseInstitutionMapping } from '../../../core/coerce/parse-institution-mapping.ts';
 
 const containing = (text: string): unknown => expect.stringContaining(text);
 
