@@ -1,10 +1,11 @@
 /** Pixel data → the changes that encode it to a reversible syntax, or the reason why it goes as it was received. */
 import { SequentialReader, type Segment, type SourceRange } from '../dicom/byte-source.ts';
-import type { Change } from '../dicom/change.ts';
+import type { Change, NewElement } from '../dicom/change.ts';
 import type { Part10 } from '../dicom/data-set.ts';
 import { describePixels, type PixelDescription } from '../dicom/describe-pixels.ts';
 import { rewriteObstacle } from '../dicom/rewrite-obstacle.ts';
 import { TAG } from '../dicom/tags.ts';
+import { transferSyntaxName } from '../dicom/transfer-syntax-name.ts';
 import { digestPixels, StreamedPixelDigest } from './digest-pixels.ts';
 import type { PixelDigest } from './digest-pixels.ts';
 import { decideEncoding } from './eligibility.ts';
@@ -77,7 +78,7 @@ export async function encodePixels(part10: Part10, pool: FramePool, options: Enc
       return passed(result.refusal, digest);
     }
     return {
-      changes: changesOf(plan, result.codestreams),
+      changes: changesOf(plan, result.codestreams, pool.transferSyntaxUID),
       transferSyntaxUID: pool.transferSyntaxUID,
       codec: pool.codec,
       encoded: true,
@@ -188,7 +189,13 @@ function firstOf<Value>(byIndex: ReadonlyMap<number, Value>): Value | undefined 
  * largest values, padding. Lossy Image Compression too: it tells whether an image ever was compressed with loss
  * (PS3.3 C.7.6.1.1.5), which this neither does nor undoes.
  */
-function changesOf({ layout, photometricInterpretation }: EncodingPlan, frames: readonly Segment[]): Change[] {
+function changesOf(
+  { layout, photometricInterpretation }: EncodingPlan,
+  frames: readonly Segment[],
+  transferSyntaxUID: string,
+): Change[] {
+  const reason = `encoded to ${transferSyntaxName(transferSyntaxUID) ?? transferSyntaxUID}`;
+  const set = (element: NewElement): Change => ({ kind: 'set', path: [], element, reason });
   const changes: Change[] = [];
   if (layout.colourTransformation) {
     const value = Buffer.from(photometricInterpretation, 'latin1');
@@ -197,8 +204,4 @@ function changesOf({ layout, photometricInterpretation }: EncodingPlan, frames: 
   if (layout.colourByPlane) changes.push(set({ tag: TAG.PlanarConfiguration, vr: 'US', value: Uint8Array.of(0, 0) }));
   changes.push(...fragmentTable(frames).map(set));
   return changes;
-}
-
-function set(element: Extract<Change, { readonly kind: 'set' }>['element']): Change {
-  return { kind: 'set', path: [], element, reason: 'encoded to JPEG 2000 reversible' };
 }
