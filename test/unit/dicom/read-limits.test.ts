@@ -1,8 +1,9 @@
-/** Small files that would cost much memory or time; the fuzzer found them. */
+/** What the fuzzer found: small files that cost much memory or time, and one that could not be read again. */
 import { deflateRawSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 
 import { readPart10 } from '../../../core/dicom/read-part10.ts';
+import { splice } from '../../../core/dicom/splice.ts';
 import { buildDicom, DEFLATED_LE } from '../../support/build-dicom.ts';
 import { joined, thrownBy } from './flat-elements.ts';
 
@@ -38,5 +39,18 @@ describe('a data set that is not in order', () => {
     // 2 × 10¹⁰ comparisons otherwise, minutes: the test's own limit ends it
     for (let turn = 0; turn < count; turn++) dataSet.get(0x00080005);
     expect(dataSet.elements).toHaveLength(count);
+  });
+});
+
+describe('an element without a VR', () => {
+  it('is read whatever stands behind it, so that it still is where its neighbour was removed', () => {
+    const elements = [
+      { tag: 0x00290010, vr: 'un', value: 'theirs' },
+      { tag: 0x00321034, vr: 'SQ', value: [] },
+      { tag: 0x00080020, vr: 'DA', value: '20261124' },
+    ];
+    const part10 = readPart10(buildDicom({ elements }));
+    const { segments } = splice(part10, [{ kind: 'remove', path: [], tag: 0x00321034, reason: 'test' }]);
+    expect(readPart10(joined(segments)).dataSet.elements.map(({ tag }) => tag)).toEqual([0x00290010, 0x00080020]);
   });
 });
