@@ -27,6 +27,7 @@ const DEBIAN_PACKAGES: readonly DebianPackage[] = [
   { name: 'libgdcm-tools', provides: 'gdcmconv' },
   { name: 'dicom3tools', provides: 'dciodvfy' },
   { name: 'libopenjp2-tools', provides: 'opj_decompress' },
+  { name: 'openjph-tools', provides: 'ojph_expand' },
   { name: 'python3-pydicom', provides: ['/usr/lib/python3/dist-packages/pydicom/__init__.py'] },
 ];
 

@@ -11,6 +11,7 @@ import { createFrameEncoder } from '../../../core/encode/frame-encoder.ts';
 import type { FrameLayout } from '../../../core/encode/frame-layout.ts';
 import { FRAME_SYNTAXES } from '../../../core/encode/frame-syntax.ts';
 import { imagePixels } from '../../support/build-dicom.ts';
+import { requirePeer } from '../../support/peers.ts';
 
 const run = promisify(execFile);
 const installed = (tool: string): boolean =>
@@ -57,7 +58,7 @@ function samplesOf(bytes: Uint8Array, { bitsAllocated, bitsStored }: FrameLayout
   return Array.from({ length: bytes.length / size }, (_, at) => view.readUIntLE(at * size, size) % 2 ** bitsStored);
 }
 
-describe.skipIf(!installed('opj_decompress'))("OpenJPEG's own opj_decompress", () => {
+describe.skipIf(requirePeer('opj_decompress', installed('opj_decompress')))("OpenJPEG's own opj_decompress", () => {
   /** Raw, little endian, plane by plane; signed samples below eight bits without their upper bits. */
   const decode = async (layout: FrameLayout) =>
     samplesOf(await decoded('opj_decompress', 'j2k', layout, ['f.j2k', 'f.rawl']), layout);
@@ -74,7 +75,7 @@ describe.skipIf(!installed('opj_decompress'))("OpenJPEG's own opj_decompress", (
   });
 });
 
-describe.skipIf(!installed('ojph_expand'))("OpenJPH's own ojph_expand", () => {
+describe.skipIf(requirePeer('ojph_expand', installed('ojph_expand')))("OpenJPH's own ojph_expand", () => {
   it.each(colours)('gives colour of %s back', async (_name, layout) => {
     const image = await decoded('ojph_expand', 'htj2k', layout, ['f.j2c', 'f.ppm']);
     const original = Buffer.from(imagePixels(layout));
