@@ -4,7 +4,8 @@
  *
  * | samples                     | bits stored | result                                                            |
  * |-----------------------------|-------------|-------------------------------------------------------------------|
- * | one, unsigned               | 1–16        | exact                                                             |
+ * | one, unsigned               | 2–16        | exact                                                             |
+ * | one, unsigned               | 1           | noise: a few in a thousand frames come back as zeros, no error    |
  * | one, signed                 | 9–16        | exact                                                             |
  * | one, signed                 | 1–8         | wrong samples without an error, or a thrown number                |
  * | three, unsigned             | 2–8         | exact, always with the reversible colour transformation (RCT)     |
