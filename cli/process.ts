@@ -13,7 +13,7 @@ import { openRuleSet } from '../functions/ingest/open-rule-set.ts';
 import { previewFile, type FilePreview } from '../functions/process/preview-file.ts';
 import { processFile } from '../functions/process/process-file.ts';
 import type { ReportLine } from '../functions/process/report-line.ts';
-import type { ProcessPorts } from '../functions/process/work.ts';
+import type { ProcessPorts } from '../functions/process/process-ports.ts';
 import { Command, configOption, examples, type Subcommand } from './command.ts';
 import { previewText, type Paint } from './difference-text.ts';
 import { EXIT, type ExitCode, type Finish } from './exit-code.ts';

@@ -64,12 +64,31 @@ export async function prepareInstance(
   source: Source,
   ruleSet: RuleSet,
   framePool: FramePool,
-  { encode = true, spillFolder }: PrepareOptions = {},
+  options: PrepareOptions = {},
 ): Promise<PreparedInstance> {
-  const part10 = file instanceof Uint8Array ? readPart10(file) : await readLargePart10(file);
+  const sha256 = file instanceof Uint8Array ? undefined : file.sha256;
+  return preparePart10(await readInstance(file), source, ruleSet, framePool, {
+    ...options,
+    ...(sha256 === undefined ? {} : { sha256 }),
+  });
+}
+
+/** Throws what makes the file one that cannot be read, and what its source throws. */
+export async function readInstance(file: Uint8Array | ByteSource): Promise<Part10> {
+  return file instanceof Uint8Array ? readPart10(file) : readLargePart10(file);
+}
+
+/** `prepareInstance`, of a file that has been read. `sha256` is what a large file's bytes must have. Throws as that does. */
+export async function preparePart10(
+  part10: Part10,
+  source: Source,
+  ruleSet: RuleSet,
+  framePool: FramePool,
+  { encode = true, spillFolder, sha256 }: PrepareOptions & Pick<LargeFile, 'sha256'> = {},
+): Promise<PreparedInstance> {
   const identity = identify(part10);
   const coercion = coerce(part10, ruleSet, source);
-  const check = new LargeFileCheck(part10, file);
+  const check = new LargeFileCheck(part10, sha256);
   const encoding = await encodePixels(part10, framePool, {
     enabled: encode,
     onValueBytes: (bytes) => check.update(bytes),
@@ -118,9 +137,9 @@ class LargeFileCheck {
   readonly #hash: Hash = createHash('sha256');
   #valueBytes = 0;
 
-  constructor(part10: Part10, file: Uint8Array | LargeFile) {
+  constructor(part10: Part10, expected: string | undefined) {
     this.#part10 = part10;
-    this.#expected = file instanceof Uint8Array ? undefined : file.sha256;
+    this.#expected = expected;
     if (this.#expected !== undefined) this.#hash.update(part10.file.subarray(0, part10.gap?.at));
   }
 

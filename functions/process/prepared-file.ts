@@ -1,14 +1,13 @@
 /** A file on disk through the steps that every instance goes through. */
 import { open, type FileHandle } from 'node:fs/promises';
+import type { ByteSource } from '../../core/dicom/byte-source.ts';
 import type { Part10 } from '../../core/dicom/data-set.ts';
 import { asciiText } from '../../core/dicom/element-value.ts';
 import { fileSource } from '../../core/dicom/file-source.ts';
-import { readLargePart10 } from '../../core/dicom/read-large.ts';
-import { readPart10 } from '../../core/dicom/read-part10.ts';
 import { TAG } from '../../core/dicom/tags.ts';
 import { StorestowError } from '../../core/errors.ts';
-import { LARGE_FILE, prepareInstance, type LargeFile, type PreparedInstance } from '../../core/prepare-instance.ts';
-import type { ProcessPorts } from './work.ts';
+import { LARGE_FILE, preparePart10, readInstance, type PreparedInstance } from '../../core/prepare-instance.ts';
+import type { ProcessPorts } from './process-ports.ts';
 
 export interface PreparedFile {
   /** As it is on disk. */
@@ -18,7 +17,7 @@ export interface PreparedFile {
 
 /**
  * As if the file had come from the sender that it names, when it was last written. `use` may read what was prepared, which
- * for a large file lies on disk, until it is done. Throws what `prepareInstance` and `use` throw; `USAGE` where the file cannot
+ * for a large file lies on disk, until it is done. Throws what `readInstance`, `preparePart10` and `use` throw; `USAGE` where the file cannot
  * be opened, `FILE_CHANGED` where it was cut meanwhile.
  */
 export async function withPreparedFile<Result>(
@@ -32,9 +31,9 @@ export async function withPreparedFile<Result>(
   try {
     const { size, mtime } = await handle.stat();
     const file = size < (ports.largeFile ?? LARGE_FILE) ? await handle.readFile() : largeFile(handle, size, path);
-    const original = file instanceof Uint8Array ? readPart10(file) : await readLargePart10(file);
+    const original = await readInstance(file);
     const source = { callingAET: senderOf(original) || ports.callingAET, callingIP: ports.callingIP, receivedAt: mtime };
-    const prepared = await prepareInstance(file, source, ports.ruleSet, ports.framePool, {
+    const prepared = await preparePart10(original, source, ports.ruleSet, ports.framePool, {
       encode: ports.encode,
       ...(ports.spillFolder === undefined ? {} : { spillFolder: ports.spillFolder }),
     });
@@ -48,7 +47,7 @@ export async function withPreparedFile<Result>(
   }
 }
 
-function largeFile(handle: FileHandle, size: number, path: string): LargeFile {
+function largeFile(handle: FileHandle, size: number, path: string): ByteSource {
   const changed = (): StorestowError =>
     new StorestowError('FILE_CHANGED', `${path} was cut while it was read; try again`, { object: path });
   return fileSource(handle, size, changed);

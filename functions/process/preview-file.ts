@@ -5,15 +5,13 @@
 import type { Part10 } from '../../core/dicom/data-set.ts';
 import { differences, type DifferenceOptions } from '../../core/dicom/difference.ts';
 import { explainDifferences } from '../../core/dicom/explain-differences.ts';
-import { readLargePart10 } from '../../core/dicom/read-large.ts';
-import { readPart10 } from '../../core/dicom/read-part10.ts';
 import { SegmentsSource } from '../../core/dicom/segments-source.ts';
 import { asStorestowError } from '../../core/errors.ts';
-import type { PreparedInstance } from '../../core/prepare-instance.ts';
+import { readInstance, type PreparedInstance } from '../../core/prepare-instance.ts';
 import { differenceLine, type DifferenceLine } from './difference-line.ts';
 import { withPreparedFile } from './prepared-file.ts';
 import { sameGap } from './same-gap.ts';
-import type { ProcessPorts } from './work.ts';
+import type { ProcessPorts } from './process-ports.ts';
 
 export type FilePreview = ChangedPreview | RefusedPreview;
 
@@ -69,5 +67,5 @@ export function preview(
 
 async function readAgain(prepared: PreparedInstance, isLarge: boolean): Promise<Part10> {
   const written = new SegmentsSource(prepared);
-  return isLarge ? readLargePart10(written) : readPart10(await written.read(0, written.length));
+  return readInstance(isLarge ? written : await written.read(0, written.length));
 }

@@ -1,7 +1,7 @@
 /** One file coerced, encoded and written: what `process` does with each input. */
 import { withPreparedFile } from './prepared-file.ts';
 import { refusedLine, writtenLine, type ReportLine } from './report-line.ts';
-import type { ProcessPorts } from './work.ts';
+import type { ProcessPorts } from './process-ports.ts';
 import { writeWhole } from './write-whole.ts';
 
 /** Never rejects: what cannot be read, prepared or written is refused, and then nothing is written. */

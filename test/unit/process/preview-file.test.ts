@@ -9,7 +9,7 @@ import type { FramePool } from '../../../core/encode/frame-pool.ts';
 import type { DifferenceLine } from '../../../functions/process/difference-line.ts';
 import { withPreparedFile, type PreparedFile } from '../../../functions/process/prepared-file.ts';
 import { preview, previewFile, type FilePreview } from '../../../functions/process/preview-file.ts';
-import type { ProcessPorts } from '../../../functions/process/work.ts';
+import type { ProcessPorts } from '../../../functions/process/process-ports.ts';
 import { buildImage, J2K_LOSSLESS, type BuiltElement, type BuiltImage } from '../../support/build-dicom.ts';
 
 const CODESTREAM = Uint8Array.of(0xff, 0x4f, 0xff, 0x51, 0xff, 0xd9);

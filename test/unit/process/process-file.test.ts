@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readPart10 } from '../../../core/dicom/read-part10.ts';
 import type { FramePool } from '../../../core/encode/frame-pool.ts';
 import { processFile } from '../../../functions/process/process-file.ts';
-import type { ProcessPorts } from '../../../functions/process/work.ts';
+import type { ProcessPorts } from '../../../functions/process/process-ports.ts';
 import { buildImage, J2K_LOSSLESS } from '../../support/build-dicom.ts';
 
 const framePool: FramePool = {
