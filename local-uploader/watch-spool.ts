@@ -29,10 +29,9 @@ export async function watchSpool(
 ): Promise<void> {
   const notices = new Notices(receivedFolder(spool));
   try {
-    await notices.listen();
-    onListening?.();
-    while (!signal.aborted) {
+    for (let told = false; !signal.aborted; told = true) {
       await notices.listen();
+      if (!told) onListening?.();
       const gathered = delay(GATHER, undefined, { signal }).catch(() => undefined);
       try {
         await uploadSpool(spool, ports, options);
