@@ -43,6 +43,17 @@ describe('ArrivalsQueue', () => {
     expect(queue.depth()).toEqual({ ready: 0, delayed: 0, inFlight: 3, dead: 0 });
   });
 
+  it('tells how many could be handed out, and since when the oldest waits', () => {
+    expect(queue.ready(10)).toEqual({ count: 0, age: 0 });
+    queue.enqueue([{ key: 'a' }, { key: 'b' }]);
+    clock += 300;
+    queue.enqueue([{ key: 'c' }]);
+    expect(queue.ready(10)).toEqual({ count: 3, age: 300 });
+    expect(queue.ready(2)).toEqual({ count: 2, age: 300 });
+    receive(2);
+    expect(queue.ready(10)).toEqual({ count: 1, age: 0 });
+  });
+
   it('forgets a message that was done', () => {
     queue.enqueue([{ key: 'a' }]);
     expect(queue.delete([only(receive()).receipt])).toBe(1);

@@ -1,7 +1,7 @@
 /** The command line as people and supervisors meet it: help, exit codes, what stands on stdout and stderr. */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -224,6 +224,21 @@ describe('storestow up', () => {
     const { code, stderr } = await up.stop();
     expect({ code, stderr }).toEqual({ code: EXIT.done, stderr: '' });
     for (const { pid, command } of children) expect(await isRunning(pid), command).toBe(false);
+  });
+
+  const noReceiver = requirePeer('DCMTK', existsSync('/usr/bin/storescp'));
+  const noProc = requirePeer('/proc, which tells what a process has open', existsSync('/proc/self/fd'));
+
+  it.skipIf(noReceiver || noProc)('says that it runs when its uploader listens, not before', async () => {
+    const up = startStorestow(['up', '--data', data, '--port', String(await freePort())]);
+    await up.waitFor(/running; end with Ctrl-C/);
+    const uploader = (await descendantsOf(up.child.pid ?? 0)).find(({ command }) => command.includes('upload --watch'));
+    const descriptors = `/proc/${uploader?.pid ?? 'none'}/fd`;
+    const open = await Promise.all(
+      (await readdir(descriptors)).map(async (fd) => readlink(join(descriptors, fd)).catch(() => '')),
+    );
+    expect(open).toContain('anon_inode:inotify');
+    await up.stop();
   });
 
   it('refuses a port that is in use, and leaves no process', async () => {

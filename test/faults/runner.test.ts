@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ErrorCode } from '../../core/errors.ts';
@@ -180,6 +180,24 @@ describe('FunctionRunner', () => {
     expect(queue.depth()).toEqual({ ready: 0, delayed: 0, inFlight: 0, dead: 0 });
     enqueue('after');
     expect(batches()).toHaveLength(1);
+  });
+
+  it('has started when the handler says that it is ready, not before', async () => {
+    const ready = join(folder.path, 'ready');
+    await start({ env: { STORESTOW_TEST_NOTES: notes, STORESTOW_TEST_READY: ready } });
+    expect(existsSync(ready)).toBe(true);
+  });
+
+  it('gathers no more where what waits has waited long enough', async () => {
+    queue.close();
+    const path = join(folder.path, 'queue.sqlite');
+    const yesterday = new ArrivalsQueue({ path, now: () => Date.now() - 86_400_000 });
+    yesterday.enqueue([{ key: key('a') }]);
+    yesterday.close();
+    queue = new ArrivalsQueue({ path });
+    // A day: who waits for it here is ended by the test's own time-out.
+    await (await start({ gather: 86_400_000 })).drained();
+    expect(results).toEqual([{ key: key('a'), state: 'stowed' }]);
   });
 
   it('says at the start that the handler cannot be loaded', async () => {

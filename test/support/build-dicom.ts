@@ -193,6 +193,11 @@ export interface BuiltImage {
   readonly extra?: readonly BuiltElement[];
 }
 
+/** Encapsulated pixel data; the first fragment is the Basic Offset Table. */
+export function encapsulated(...fragments: readonly Uint8Array[]): BuiltElement {
+  return { tag: 0x7fe00010, vr: 'OB', value: '', undefinedLength: true, fragments };
+}
+
 /** A small generator, so that a test sees the same pixels in each run. */
 export function seededBytes(length: number, seed = 1): Uint8Array {
   let state = seed >>> 0 || 1;

@@ -1,15 +1,24 @@
 /**
  * A handler that does what the keys say: `…crash…` kills its process, `…hang…` never answers, `…fail…` is a partial failure,
  * `…late…` was not begun, `…throw…` throws, `…nonsense…` answers out of form; anything else succeeds. Notes each batch in the file
- * `STORESTOW_TEST_NOTES`.
+ * `STORESTOW_TEST_NOTES`. Ready after a while, when it has made the file `STORESTOW_TEST_READY`, where that is given.
  */
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, writeFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { StorestowError } from '../../../core/errors.ts';
 import { readObjectEvent } from '../../../core/store/object-event.ts';
 
 interface Context {
   readonly report?: (result: unknown) => void;
 }
+
+async function becomeReady(path: string | undefined): Promise<void> {
+  if (path === undefined) return;
+  await delay(300);
+  writeFileSync(path, '');
+}
+
+export const ready: Promise<void> = becomeReady(process.env['STORESTOW_TEST_READY']);
 
 export async function handler(event: unknown, context: Context): Promise<unknown> {
   const { messages } = readObjectEvent(event);

@@ -10,6 +10,7 @@ import { splice } from '../../../core/dicom/splice.ts';
 import {
   buildDicom,
   buildImage,
+  encapsulated,
   DEFLATED_LE,
   EXPLICIT_BE,
   IMPLICIT_LE,
@@ -61,13 +62,7 @@ const FILES: readonly (readonly [name: string, file: Uint8Array])[] = [
     buildImage({
       transferSyntaxUID: JPEG_LOSSLESS,
       extra: [
-        {
-          tag: 0x7fe00010,
-          vr: 'OB',
-          value: '',
-          undefinedLength: true,
-          fragments: [new Uint8Array(0), seededBytes(30), seededBytes(8, 2)],
-        },
+        encapsulated(new Uint8Array(0), seededBytes(30), seededBytes(8, 2)),
         { tag: 0xfffcfffc, vr: 'OB', value: new Uint8Array(2) },
       ],
     }),

@@ -7,7 +7,15 @@ import type { RuleSet } from '../../../core/coerce/rule-set.ts';
 import { segmentBytes, type ByteSource } from '../../../core/dicom/byte-source.ts';
 import type { FramePool } from '../../../core/encode/frame-pool.ts';
 import { prepareInstance, type LargeFile, type PreparedInstance, type PrepareOptions } from '../../../core/prepare-instance.ts';
-import { buildImage, imagePixels, J2K_LOSSLESS, JPEG_LOSSLESS, seededBytes, type BuiltImage } from '../../support/build-dicom.ts';
+import {
+  buildImage,
+  encapsulated,
+  imagePixels,
+  J2K_LOSSLESS,
+  JPEG_LOSSLESS,
+  seededBytes,
+  type BuiltImage,
+} from '../../support/build-dicom.ts';
 import { temporaryFolder, type TemporaryFolder } from '../../support/temporary-folder.ts';
 
 const SOURCE = { callingAET: 'CT1', callingIP: '10.0.0.7', receivedAt: new Date('2026-11-24T12:00:00Z') };
@@ -66,15 +74,7 @@ const IMAGES: readonly (readonly [string, BuiltImage])[] = [
     'fragments',
     {
       transferSyntaxUID: JPEG_LOSSLESS,
-      extra: [
-        {
-          tag: 0x7fe00010,
-          vr: 'OB',
-          value: '',
-          undefinedLength: true,
-          fragments: [new Uint8Array(4), seededBytes(300), seededBytes(8, 2)],
-        },
-      ],
+      extra: [encapsulated(new Uint8Array(4), seededBytes(300), seededBytes(8, 2))],
     },
   ],
   ['elements behind the pixel data', { extra: [{ tag: 0xfffcfffc, vr: 'OB', value: new Uint8Array(40) }] }],
