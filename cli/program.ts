@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { asStorestowError } from '../core/errors.ts';
 import { auditCommand } from './audit.ts';
-import { Command, CommanderError, EXIT_CODES_HELP } from './command.ts';
+import { Command, CommanderError, EXIT_CODES_HELP, type Subcommand } from './command.ts';
 import { doctorCommand } from './doctor.ts';
 import { EXIT, exitCodeOf, type Finish } from './exit-code.ts';
 import { processCommand } from './process.ts';
@@ -41,7 +41,7 @@ export async function run(args: readonly string[]): Promise<number> {
     .addCommand(processCommand(finish))
     .addCommand(auditCommand(finish))
     .addCommand(doctorCommand(finish));
-  for (const command of [program, ...program.commands]) command.exitOverride();
+  throwInPlaceOfExit(program);
   try {
     await program.parseAsync(args, { from: 'user' });
     return exitCode;
@@ -53,6 +53,12 @@ export async function run(args: readonly string[]): Promise<number> {
     if (error.code === 'INTERNAL' && error.cause instanceof Error) process.stderr.write(`${error.cause.stack ?? ''}\n`);
     return exitCodeOf(error);
   }
+}
+
+/** Commander would end the process itself, in each command. */
+function throwInPlaceOfExit(command: Subcommand): void {
+  command.exitOverride();
+  command.commands.forEach(throwInPlaceOfExit);
 }
 
 /** `storestow audit | head`: who reads has had enough, which is no failure. */
