@@ -13,6 +13,7 @@ const VENDORS = {
   '@cornerstonejs/codec-openjph': '^core/encode/openjph\\.ts$',
   piscina: '^core/encode/frame-pool\\.ts$',
   undici: '^core/stow/http\\.ts$',
+  oauth4webapi: '^core/stow/client-credentials-grant\\.ts$',
   '@aws-sdk': '^(core/store/s3-[a-z-]+|functions/sweep/sqs-queue)\\.ts$',
   '@smithy': '^core/store/s3-[a-z-]+\\.ts$',
   'p-limit': '^core/concurrency\\.ts$',
