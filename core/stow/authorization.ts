@@ -1,6 +1,7 @@
 /** The Authorization header: none, basic (RFC 7617), bearer (RFC 6750). */
 import type { ArchiveAuth } from '../config/schema.ts';
 import { StorestowError } from '../errors.ts';
+import type { Credentials } from './credentials.ts';
 
 /** Throws `CONFIG_INVALID` where a credential cannot stand in a header. */
 export function authorizationHeader(auth: ArchiveAuth): string | undefined {
@@ -21,4 +22,10 @@ export function authorizationHeader(auth: ArchiveAuth): string | undefined {
       }
       return `Bearer ${auth.token}`;
   }
+}
+
+/** Throws what `authorizationHeader` throws. */
+export function createCredentials(auth: ArchiveAuth): Credentials {
+  const header = authorizationHeader(auth);
+  return { header: async () => header, renew: async () => false };
 }

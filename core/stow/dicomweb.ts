@@ -3,12 +3,14 @@ import { createLimit, type Limit } from '../concurrency.ts';
 import type { ArchiveConfig } from '../config/schema.ts';
 import { StorestowError, type ErrorCode } from '../errors.ts';
 import { archiveOrigin, archiveUrl, type UrlSource } from './archive-url.ts';
-import { authorizationHeader } from './authorization.ts';
+import { createCredentials } from './authorization.ts';
+import { authorize } from './credentials.ts';
 import { openHttp, type HttpAnswer, type HttpClient, type HttpResult } from './http.ts';
 import type { MultipartBody } from './multipart-body.ts';
 
-/** What all sources of one archive share: its connections, and the bound on requests under way. */
+/** What all sources of one archive share: its connections, its credentials, and the bound on requests under way. */
 export interface Connection {
+  /** Sends each request with the credentials. */
   readonly http: HttpClient;
   readonly limit: Limit;
   close(): Promise<void>;
@@ -16,7 +18,11 @@ export interface Connection {
 
 export function openConnection(config: ArchiveConfig): Connection {
   const http = openHttp(archiveOrigin(config.url), { connections: config.connections, timeout: config.timeout });
-  return { http, limit: createLimit(config.connections), close: () => http.close() };
+  return {
+    http: authorize(http, createCredentials(config.auth)),
+    limit: createLimit(config.connections),
+    close: () => http.close(),
+  };
 }
 
 export interface GetOptions {
@@ -37,19 +43,18 @@ export interface DicomWeb {
 export function createDicomWeb(config: ArchiveConfig, source: UrlSource, { http }: Connection): DicomWeb {
   const url = archiveUrl(config.url, source);
   const path = new URL(url).pathname;
-  const authorization = authorizationHeader(config.auth);
-  const credentials: Record<string, string> = authorization === undefined ? {} : { authorization };
   return {
     url,
     async get(resource, { accept, maxBytes, signal }) {
       const result = await http.request({
         method: 'GET',
         path: `${path}${resource}`,
-        headers: { accept, ...credentials },
+        headers: { accept },
         maxBytes,
         signal,
       });
       if (result.kind === 'answered') return result;
+      if (result.failure !== 'aborted' && result.cause instanceof StorestowError) throw result.cause;
       const why =
         result.failure === 'aborted'
           ? 'the question was stopped before the archive answered'
@@ -60,7 +65,7 @@ export function createDicomWeb(config: ArchiveConfig, source: UrlSource, { http 
       http.request({
         method: 'POST',
         path,
-        headers: { 'content-type': body.contentType, accept: 'application/dicom+json', ...credentials },
+        headers: { 'content-type': body.contentType, accept: 'application/dicom+json' },
         body,
         maxBytes,
         signal,

@@ -23,14 +23,15 @@ export interface HttpRequest {
 }
 
 /**
- * | failure       | the request                                    |
- * |---------------|------------------------------------------------|
- * | `unreachable` | was not sent: no connection, no TLS            |
- * | `timeout`     | was sent; no answer in time                    |
- * | `interrupted` | was sent, in part at least; the connection broke |
- * | `aborted`     | was stopped by the caller's signal             |
+ * | failure        | the request                                      |
+ * |----------------|--------------------------------------------------|
+ * | `unreachable`  | was not sent: no connection, no TLS              |
+ * | `unauthorized` | was not sent: no credentials to be had (`authorize`) |
+ * | `timeout`      | was sent; no answer in time                      |
+ * | `interrupted`  | was sent, in part at least; the connection broke |
+ * | `aborted`      | was stopped by the caller's signal               |
  */
-export type HttpFailure = 'unreachable' | 'timeout' | 'interrupted' | 'aborted';
+export type HttpFailure = 'unreachable' | 'unauthorized' | 'timeout' | 'interrupted' | 'aborted';
 
 export interface HttpAnswer {
   readonly kind: 'answered';
@@ -41,7 +42,14 @@ export interface HttpAnswer {
   readonly complete: boolean;
 }
 
-export type HttpResult = HttpAnswer | { readonly kind: 'failed'; readonly failure: HttpFailure; readonly cause: unknown };
+export interface HttpFailed {
+  readonly kind: 'failed';
+  readonly failure: HttpFailure;
+  /** A `StorestowError` where it says what to do. */
+  readonly cause: unknown;
+}
+
+export type HttpResult = HttpAnswer | HttpFailed;
 
 export interface HttpClient {
   request(request: HttpRequest): Promise<HttpResult>;

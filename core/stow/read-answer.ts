@@ -1,8 +1,8 @@
 /** What a STOW-RS answer says of each instance of the request. Pure; tables of PS3.18 10.5.3 and of dcm4chee. */
-import type { ErrorCode } from '../errors.ts';
+import { StorestowError, type ErrorCode } from '../errors.ts';
 import { firstInteger, firstString, items, parseDataSets, type JsonDataSet } from './dicom-json.ts';
 import { classifyFailureReason, reasonText } from './failure-reason.ts';
-import type { HttpAnswer, HttpFailure } from './http.ts';
+import type { HttpAnswer, HttpFailed, HttpFailure } from './http.ts';
 
 /** Bytes of an answer that are read at most: a thousand times what 20 instances need. */
 export const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
@@ -63,15 +63,20 @@ export function readAnswer(answer: Pick<HttpAnswer, 'status' | 'body' | 'complet
   return readSequences(dataSet, sent, unnamed);
 }
 
-/** Of a request that got no answer: not sent → rejected, anything else → unknown. */
-export function readFailure(failure: Exclude<HttpFailure, 'aborted'>): Verdict {
+/** Of a request that got no answer: not sent → rejected, for the reason that its cause has; anything else → unknown. */
+export function readFailure({
+  failure,
+  cause,
+}: Pick<HttpFailed, 'cause'> & { failure: Exclude<HttpFailure, 'aborted'> }): Verdict {
   switch (failure) {
     case 'unreachable':
-      return {
-        kind: 'rejected',
-        code: 'ARCHIVE_UNAVAILABLE',
-        message: 'no connection to the archive, nothing was sent; check that it runs and that its address is right',
-      };
+    case 'unauthorized':
+      return cause instanceof StorestowError
+        ? rejected(cause.code, `nothing was sent: ${cause.message}`)
+        : rejected(
+            'ARCHIVE_UNAVAILABLE',
+            'no connection to the archive, nothing was sent; check that it runs and that its address is right',
+          );
     case 'timeout':
       return unknown('ARCHIVE_AMBIGUOUS', 'the archive did not answer in time; raise archive.timeout if that is usual');
     case 'interrupted':

@@ -43,9 +43,9 @@ export async function sendRequest(instances: readonly OutgoingInstance[], ports:
 async function post(instances: readonly OutgoingInstance[], { web, signal }: SendPorts): Promise<readonly Verdict[] | 'aborted'> {
   const result = await web.store(multipartBody(instances), MAX_ANSWER_BYTES, signal);
   if (result.kind === 'answered') return readAnswer(result, instances);
-  const { failure } = result;
+  const { failure, cause } = result;
   if (failure === 'aborted') return 'aborted';
-  return instances.map(() => readFailure(failure));
+  return instances.map(() => readFailure({ failure, cause }));
 }
 
 async function confirm(

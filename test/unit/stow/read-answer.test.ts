@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decideOutcome } from '../../../core/stow/decide-outcome.ts';
+import { StorestowError } from '../../../core/errors.ts';
 import { readAnswer, readFailure, type Verdict } from '../../../core/stow/read-answer.ts';
 import { readReferenceAnswers, referenceAvailable } from '../../contract/archive-answers.ts';
 
@@ -192,11 +193,13 @@ describe('readAnswer, of a hostile archive', () => {
 
 describe('readFailure', () => {
   it.each([
-    ['unreachable', 'rejected ARCHIVE_UNAVAILABLE'],
-    ['timeout', 'unknown ARCHIVE_AMBIGUOUS'],
-    ['interrupted', 'unknown ARCHIVE_AMBIGUOUS'],
-  ] as const)('%s → %s', (failure, verdict) => {
-    expect(kinds([readFailure(failure)])).toEqual([verdict]);
+    ['unreachable', undefined, 'rejected ARCHIVE_UNAVAILABLE'],
+    ['unreachable', new StorestowError('ARCHIVE_UNAUTHORIZED', 'x'), 'rejected ARCHIVE_UNAUTHORIZED'],
+    ['unauthorized', new StorestowError('ARCHIVE_UNAUTHORIZED', 'x'), 'rejected ARCHIVE_UNAUTHORIZED'],
+    ['timeout', new Error('x'), 'unknown ARCHIVE_AMBIGUOUS'],
+    ['interrupted', new Error('x'), 'unknown ARCHIVE_AMBIGUOUS'],
+  ] as const)('%s for %s → %s', (failure, cause, verdict) => {
+    expect(kinds([readFailure({ failure, cause })])).toEqual([verdict]);
   });
 });
 
