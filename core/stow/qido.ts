@@ -1,10 +1,9 @@
 /** QIDO-RS (PS3.18 10.6): which instances the archive lists under a study. Its answers are hostile: only what was asked for counts. */
 import { StorestowError } from '../errors.ts';
-import { retry } from '../retry.ts';
-import { firstString, parseDataSets, type JsonDataSet } from './dicom-json.ts';
-import { answerError, uidSegment, type DicomWeb } from './dicomweb.ts';
-import type { HttpAnswer } from './http.ts';
+import { firstString, type JsonDataSet } from './dicom-json.ts';
+import { uidSegment, type DicomWeb } from './dicomweb.ts';
 import type { ArchivedInstance } from './outcome.ts';
+import { createQidoQuery } from './qido-query.ts';
 
 const SOP_INSTANCE_UID = '00080018';
 const STUDY_INSTANCE_UID = '0020000D';
@@ -15,10 +14,6 @@ const UIDS_A_QUESTION = 50;
 /** dcm4chee answers with this many at most, so a listing goes in pages. */
 const PAGE = 1000;
 const MAX_PAGES = 1000;
-const MAX_BYTES = 32 * 1024 * 1024;
-/** dcm4chee can answer 500 while it stores. */
-const RETRY = { retries: 3, firstDelay: 200, maxDelay: 2000 };
-const TRANSIENT = new Set([429, 500, 502, 503, 504]);
 
 export interface Asking {
   /** Ask for what identifies the stored bytes too (dcm4chee's private attributes). */
@@ -39,44 +34,11 @@ export interface Qido {
 
 /** Both throw `ARCHIVE_…` errors and `INVALID_UID`. */
 export function createQido(web: DicomWeb): Qido {
+  const query = createQidoQuery(web);
   // A list of UIDs is optional for an archive (PS3.18 8.3.4.1). Once one was answered with two of them, lists are trusted.
   let listsUnderstood = false;
   // dcm4chee serves below this path; includefield=all makes others read every file.
   const digestsKept = /\/dcm4chee-arc\/aets\//.test(web.url);
-
-  async function get(resource: string, signal: AbortSignal | undefined): Promise<HttpAnswer> {
-    return retry(
-      async () => {
-        const answer = await web.get(resource, { accept: 'application/dicom+json', maxBytes: MAX_BYTES, signal });
-        if (TRANSIENT.has(answer.status)) throw answerError(answer.status, 'QIDO-RS', web.url);
-        if (!answer.complete) {
-          throw new StorestowError('ARCHIVE_UNAVAILABLE', 'the answer to QIDO-RS was cut or too long', { object: web.url });
-        }
-        return answer;
-      },
-      { ...RETRY, ...(signal === undefined ? {} : { signal }) },
-    );
-  }
-
-  async function list(resource: string, signal: AbortSignal | undefined): Promise<readonly JsonDataSet[] | 'not found'> {
-    const answer = await get(resource, signal);
-    if (answer.status === 204) return [];
-    if (answer.status === 404) return 'not found';
-    if (answer.status !== 200) throw answerError(answer.status, 'QIDO-RS', web.url);
-    const dataSets = parseDataSets(answer.body);
-    if (dataSets !== undefined) return dataSets;
-    throw new StorestowError('ARCHIVE_AMBIGUOUS', 'the answer to QIDO-RS is not DICOM JSON (PS3.18 F); check archive.url', {
-      object: web.url,
-    });
-  }
-
-  /** 404 is a wrong address (dcm4chee: unknown AE title), or, with some archives, an unknown study: another question tells. */
-  async function instances(study: string, query: string, signal: AbortSignal | undefined): Promise<readonly JsonDataSet[]> {
-    const listed = await list(`/${study}/instances?${query}`, signal);
-    if (listed !== 'not found') return listed;
-    if ((await list(`?StudyInstanceUID=${study}&limit=1`, signal)) === 'not found') throw answerError(404, 'QIDO-RS', web.url);
-    return [];
-  }
 
   async function askForList(
     study: string,
@@ -85,7 +47,7 @@ export function createQido(web: DicomWeb): Qido {
   ): Promise<readonly JsonDataSet[]> {
     const fields = digests === true && digestsKept ? '&includefield=all' : '';
     try {
-      return await instances(study, `SOPInstanceUID=${uids.join(',')}${fields}`, signal);
+      return await query.underStudy(study, `instances?SOPInstanceUID=${uids.join(',')}${fields}`, signal);
     } catch (error) {
       // 400, 414 and the like to a list: the archive may still answer to the whole study.
       if (uids.length > 1 && error instanceof StorestowError && error.code === 'ARCHIVE_REFUSED') return [];
@@ -103,7 +65,7 @@ export function createQido(web: DicomWeb): Qido {
     const seen = new Set<string>();
     for (let page = 0; page < MAX_PAGES; page++) {
       const before = seen.size;
-      const dataSets = await instances(study, `limit=${String(PAGE)}&offset=${String(seen.size)}`, signal);
+      const dataSets = await query.underStudy(study, `instances?limit=${String(PAGE)}&offset=${String(seen.size)}`, signal);
       for (const dataSet of dataSets) seen.add(firstString(dataSet, SOP_INSTANCE_UID) ?? '');
       for (const instance of readInstances(dataSets, study, wanted)) found.set(instance.sopInstanceUID, instance);
       if (seen.size === before) break;
@@ -114,7 +76,7 @@ export function createQido(web: DicomWeb): Qido {
   return {
     async holdsStudy(studyInstanceUID, { signal } = {}) {
       const study = uidSegment(studyInstanceUID);
-      return (await instances(study, 'limit=1', signal)).some((dataSet) => belongsTo(dataSet, study));
+      return (await query.underStudy(study, 'instances?limit=1', signal)).some((dataSet) => belongsTo(dataSet, study));
     },
     async find(studyInstanceUID, sopInstanceUIDs, asking = {}) {
       const study = uidSegment(studyInstanceUID);
