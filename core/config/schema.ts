@@ -50,6 +50,13 @@ export const archiveSchema = z.strictObject({
   timeout: z.number().positive().default(300),
   /** Ask QIDO-RS after each store. Off only for an archive without it. */
   confirm: z.boolean().default(true),
+  /** How far it is proved that the archive holds what was sent (core/stow/decide-proof.ts). */
+  proof: z.enum(['listed', 'digest', 'retrieved']).default('digest'),
+  /** (0002,0013) of the files that a dcm4chee keeps, `dcm4che-5.34.3`, to predict their digests. Absent: learned from one retrieved instance. */
+  implementationVersionName: z
+    .string()
+    .regex(/^[\x20-\x7e]{1,16}$/)
+    .optional(),
 });
 
 /** A file's path, or `bucket:KEY` for an object in the bucket. */
@@ -107,6 +114,7 @@ export const configSchema = z.strictObject({
 export type Config = z.output<typeof configSchema>;
 export type BucketConfig = z.output<typeof bucketSchema>;
 export type ArchiveConfig = z.output<typeof archiveSchema>;
+export type ProofLevel = ArchiveConfig['proof'];
 export type ArchiveAuth = z.output<typeof authSchema>;
 export type CoerceConfig = z.output<typeof coerceSchema>;
 export type UploadConfig = z.output<typeof uploadSchema>;

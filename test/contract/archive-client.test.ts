@@ -23,6 +23,7 @@ const DEFAULTS: Omit<ArchiveConfig, 'url'> = {
   maxBytes: 20_000_000,
   timeout: 30,
   confirm: true,
+  proof: 'listed',
 };
 const STORED: Outcome = { kind: 'stored', proof: 'listed', alreadyThere: false };
 const THERE: Outcome = { kind: 'stored', proof: 'listed', alreadyThere: true };
