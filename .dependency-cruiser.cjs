@@ -8,10 +8,11 @@ const SHIPPED = '^(core|functions|local-uploader|local-cloud|cli)/';
 const VENDORS = {
   dcmjs: '^core/dicom/dictionary\\.ts$',
   'iconv-lite': '^core/dicom/character-set\\.ts$',
-  plist: '^core/coerce/parse-institution-mapping\\.ts$',
+  plist: '^core/property-list\\.ts$',
   '@cornerstonejs/codec-openjpeg': '^core/encode/openjpeg\\.ts$',
   '@cornerstonejs/codec-openjph': '^core/encode/openjph\\.ts$',
   piscina: '^core/encode/frame-pool\\.ts$',
+  '@napi-rs/xattr': '^local-uploader/extended-attributes\\.ts$',
   undici: '^core/stow/http\\.ts$',
   oauth4webapi: '^core/stow/client-credentials-grant\\.ts$',
   '@aws-sdk': '^(core/store/s3-[a-z-]+|functions/sweep/sqs-queue)\\.ts$',
@@ -53,7 +54,7 @@ const stepRules = Object.entries(STEPS).map(([step, allowed]) => ({
   from: { path: `^core/${step}/` },
   to: {
     path: '^core/',
-    pathNot: `^core/((${allowed.join('|')}|config)/|(errors|concurrency|retry|logging|shared-database)\\.ts$)`,
+    pathNot: `^core/((${allowed.join('|')}|config)/|(errors|concurrency|retry|logging|shared-database|property-list)\\.ts$)`,
   },
 }));
 
@@ -88,9 +89,10 @@ module.exports = {
     },
     {
       name: 'shared-files-know-no-step',
-      comment: 'errors, configuration, concurrency, retry, logging and shared-database are used by every step and use none',
+      comment:
+        'errors, configuration, concurrency, retry, logging, shared-database and property-list are used by every step and use none',
       severity: 'error',
-      from: { path: '^core/(config/|(errors|concurrency|retry|logging|shared-database)\\.ts$)' },
+      from: { path: '^core/(config/|(errors|concurrency|retry|logging|shared-database|property-list)\\.ts$)' },
       to: { path: '^core/(dicom|coerce|encode|stow|store|audit)/|^core/prepare-instance' },
     },
     ...stepRules,

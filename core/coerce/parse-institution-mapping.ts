@@ -1,6 +1,6 @@
 /** The institution mapping from its file: an Apple property list, a dictionary of calling AE title or IP → name. */
-import { parse } from 'plist';
 import { StorestowError } from '../errors.ts';
+import { parsePropertyList } from '../property-list.ts';
 import { sourceKey, type InstitutionMapping } from './institution-mapping.ts';
 
 /** Ten thousand institutions take about 1 MB. */
@@ -55,7 +55,7 @@ function parseDictionary(text: string, name: string): object {
   if (!/<\/plist\s*>\s*$/.test(withoutComments(text))) throw invalid(name, 'does not end with </plist>; it may be cut');
   let value: unknown;
   try {
-    value = parse(text);
+    value = parsePropertyList(text);
   } catch (cause) {
     throw invalid(name, 'is not a well-formed XML property list; plutil -lint shows the line', cause);
   }
