@@ -1,6 +1,6 @@
 /**
- * The table of arrivals in the embedded bucket: one row for each new object, written in the transaction that makes the
- * object visible. `local-cloud/arrivals-queue.ts` is the queue over it.
+ * The table of arrivals in the embedded bucket: one row for each new object below `incoming/`, written in the transaction that
+ * makes the object visible. `local-cloud/arrivals-queue.ts` is the queue over it.
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 

@@ -1,7 +1,7 @@
 /**
  * The embedded bucket: a folder with the objects' bytes as files (object-files.ts) and everything else in one SQLite file
  * (object-index.ts). Several processes may have it open at once. It keeps what S3 promises: a put is all or nothing and durable
- * when it resolves, put if absent, put if the ETag matches, tags, ranges, listing in key order, an arrival for each object put.
+ * when it resolves, put if absent, put if the ETag matches, tags, ranges, listing in key order, an arrival for each object put below `incoming/`.
  */
 import type { FileHandle } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -14,6 +14,7 @@ import { GroupCommit } from './group-commit.ts';
 import { listingStart } from './key-order.ts';
 import { fileError, ObjectFiles, type WrittenFile } from './object-files.ts';
 import { ObjectIndex, type ObjectRow } from './object-index.ts';
+import { INCOMING_PREFIX } from './object-key.ts';
 import { checkKey, checkPut, checkTags, clipRange } from './object-limits.ts';
 import type {
   ByteRange,
@@ -87,7 +88,7 @@ class OpenFolderStore implements FolderStore {
         const head = { key, size, etag: sha256, sha256, lastModified: at, metadata: options.metadata ?? {} };
         this.#index.write({ head, tags: options.tags ?? {}, file: name });
         if (present !== undefined) this.#index.discard(present.file);
-        insertArrival(this.#database, { key, size, etag: sha256, at: at.getTime() });
+        if (key.startsWith(INCOMING_PREFIX)) insertArrival(this.#database, { key, size, etag: sha256, at: at.getTime() });
         return present;
       });
     } catch (error) {

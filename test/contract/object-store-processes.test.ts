@@ -81,7 +81,8 @@ describe('the embedded bucket and its processes', () => {
     const count = 150;
     const names = ['a', 'b', 'c', 'd'];
     // All at once, on a folder that does not exist yet: creating it is part of the race.
-    for (const name of names) startWriter({ name, prefix: 'raced/', count, size: 3000, concurrency: 16, condition: 'ifAbsent' });
+    for (const name of names)
+      startWriter({ name, prefix: 'incoming/raced/', count, size: 3000, concurrency: 16, condition: 'ifAbsent' });
     expect(await Promise.all(writers.map(({ ended }) => ended))).toEqual([0, 0, 0, 0]);
     const outcomes = writers.flatMap((writer, index) => writer.lines().map((line) => [names[index], ...line.split(' ')]));
     expect(outcomes).toHaveLength(count * names.length);
@@ -102,7 +103,7 @@ describe('the embedded bucket and its processes', () => {
 
   it('keeps one whole version where several processes overwrite each other', async () => {
     const count = 40;
-    for (const name of ['a', 'b', 'c']) startWriter({ name, prefix: 'same/', count, size: 20_000, concurrency: 8 });
+    for (const name of ['a', 'b', 'c']) startWriter({ name, prefix: 'incoming/same/', count, size: 20_000, concurrency: 8 });
     expect(await Promise.all(writers.map(({ ended }) => ended))).toEqual([0, 0, 0]);
     expect(writers.flatMap((writer) => writer.lines()).filter((line) => !line.endsWith(' won'))).toEqual([]);
     const store = await openFolderStore(folder.path);
@@ -121,7 +122,13 @@ describe('the embedded bucket and its processes', () => {
   it('has every acknowledged object, whole, after kill -9 in the middle', async () => {
     const acknowledged: string[] = [];
     for (let round = 0; round < 3; round += 1) {
-      const writer = startWriter({ name: 'killed', prefix: `round-${round}/`, count: 2000, size: 100_000, concurrency: 16 });
+      const writer = startWriter({
+        name: 'killed',
+        prefix: `incoming/round-${round}/`,
+        count: 2000,
+        size: 100_000,
+        concurrency: 16,
+      });
       await waitUntil('some objects', () => writer.lines().length >= 25 + 20 * round, { interval: 1 });
       writer.child.kill('SIGKILL');
       await writer.ended;

@@ -56,15 +56,16 @@ describe('the folder store', () => {
     expect(Buffer.from(await (await store.get('key')).bytes()).toString()).toBe('kept');
   });
 
-  it('writes one arrival for each put, and none for tags, failures and deletions', async () => {
-    const { etag } = await store.put('key', text('12345'));
-    await store.putTags('key', { a: 'b' });
-    await store.put('key', text('x'), { ifAbsent: true }).catch(() => undefined);
-    await store.put('other', text('x'), { sha256: '0'.repeat(64) }).catch(() => undefined);
-    await store.delete('key');
+  it('writes one arrival for each put below incoming/, and none for tags, failures, deletions and other objects', async () => {
+    const { etag } = await store.put('incoming/key', text('12345'));
+    await store.putTags('incoming/key', { a: 'b' });
+    await store.put('incoming/key', text('x'), { ifAbsent: true }).catch(() => undefined);
+    await store.put('incoming/other', text('x'), { sha256: '0'.repeat(64) }).catch(() => undefined);
+    await store.delete('incoming/key');
+    for (const key of ['rules/key', 'leases/incoming/key', 'incoming']) await store.put(key, text('12345'));
     const database = new DatabaseSync(store.databasePath);
     expect(database.prepare('SELECT key, size, etag, receives, receipt, dead, error FROM arrivals').all()).toEqual([
-      { key: 'key', size: 5, etag, receives: 0, receipt: null, dead: 0, error: null },
+      { key: 'incoming/key', size: 5, etag, receives: 0, receipt: null, dead: 0, error: null },
     ]);
     expect(database.prepare('SELECT at = visible_at AS same, abs(at - ?) < 60000 AS now FROM arrivals').get(Date.now())).toEqual({
       same: 1,
