@@ -5,7 +5,7 @@ import { StorestowError, type ErrorCode } from '../errors.ts';
 import { archiveOrigin, archiveUrl, type UrlSource } from './archive-url.ts';
 import { createCredentials } from './authorization.ts';
 import { authorize } from './credentials.ts';
-import { openHttp, type HttpAnswer, type HttpClient, type HttpResult } from './http.ts';
+import { openHttp, type BodySink, type HttpAnswer, type HttpClient, type HttpResult } from './http.ts';
 import type { MultipartBody } from './multipart-body.ts';
 
 /** What all sources of one archive share: its connections, its credentials, and the bound on requests under way. */
@@ -29,38 +29,41 @@ export interface GetOptions {
   readonly accept: string;
   /** Bytes of the answer that are read at most. */
   readonly maxBytes: number;
+  /** Takes the body of a 200. */
+  readonly sink?: BodySink;
   readonly signal?: AbortSignal | undefined;
 }
 
 export interface DicomWeb {
   /** STOW-RS address, without credentials. */
   readonly url: string;
+  /** Of the STOW-RS address: ends in `/studies`. */
+  readonly path: string;
   /** `resource` is appended to the address: empty, or `/{StudyInstanceUID}/…`. Throws `ARCHIVE_UNAVAILABLE` without an answer. */
   get(resource: string, options: GetOptions): Promise<HttpAnswer>;
+  /** The same of another path of the archive's origin. */
+  getPath(path: string, options: GetOptions): Promise<HttpAnswer>;
   store(body: MultipartBody, maxBytes: number, signal: AbortSignal | undefined): Promise<HttpResult>;
 }
 
 export function createDicomWeb(config: ArchiveConfig, source: UrlSource, { http }: Connection): DicomWeb {
   const url = archiveUrl(config.url, source);
   const path = new URL(url).pathname;
+  const getPath = async (resource: string, { accept, maxBytes, sink, signal }: GetOptions): Promise<HttpAnswer> => {
+    const result = await http.request({ method: 'GET', path: resource, headers: { accept }, maxBytes, sink, signal });
+    if (result.kind === 'answered') return result;
+    if (result.failure !== 'aborted' && result.cause instanceof StorestowError) throw result.cause;
+    const why =
+      result.failure === 'aborted'
+        ? 'the question was stopped before the archive answered'
+        : 'the archive does not answer; check that it runs and that archive.url is right';
+    throw new StorestowError('ARCHIVE_UNAVAILABLE', why, { object: url, cause: result.cause });
+  };
   return {
     url,
-    async get(resource, { accept, maxBytes, signal }) {
-      const result = await http.request({
-        method: 'GET',
-        path: `${path}${resource}`,
-        headers: { accept },
-        maxBytes,
-        signal,
-      });
-      if (result.kind === 'answered') return result;
-      if (result.failure !== 'aborted' && result.cause instanceof StorestowError) throw result.cause;
-      const why =
-        result.failure === 'aborted'
-          ? 'the question was stopped before the archive answered'
-          : 'the archive does not answer; check that it runs and that archive.url is right';
-      throw new StorestowError('ARCHIVE_UNAVAILABLE', why, { object: url, cause: result.cause });
-    },
+    path,
+    get: async (resource, options) => getPath(`${path}${resource}`, options),
+    getPath,
     store: async (body, maxBytes, signal) =>
       http.request({
         method: 'POST',

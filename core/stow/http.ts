@@ -19,8 +19,13 @@ export interface HttpRequest {
   readonly body?: { readonly length: number; chunks(): Iterable<Uint8Array> | AsyncIterable<Uint8Array> };
   /** Bytes of the answer's body that are read at most. */
   readonly maxBytes: number;
+  /** Takes the body of a 200 piece by piece, so that it need not fit into memory; `body` is empty then. */
+  readonly sink?: BodySink | undefined;
   readonly signal?: AbortSignal | undefined;
 }
+
+/** Where it rejects, the body counts as cut. */
+export type BodySink = (chunk: Uint8Array) => Promise<void>;
 
 /**
  * | failure        | the request                                      |
@@ -85,6 +90,7 @@ export function openHttp(origin: string, { connections, timeout }: HttpOptions):
     stream: AsyncIterable<Buffer>,
     maxBytes: number,
     deadline: AbortController,
+    sink: BodySink | undefined,
   ): Promise<Pick<HttpAnswer, 'body' | 'complete'>> {
     const timer = setTimeout(() => deadline.abort(), milliseconds);
     const chunks: Buffer[] = [];
@@ -97,7 +103,8 @@ export function openHttp(origin: string, { connections, timeout }: HttpOptions):
           complete = false;
           break;
         }
-        chunks.push(chunk);
+        if (sink === undefined) chunks.push(chunk);
+        else await sink(chunk);
       }
     } catch {
       complete = false;
@@ -108,7 +115,7 @@ export function openHttp(origin: string, { connections, timeout }: HttpOptions):
   }
 
   return {
-    async request({ method, path, headers, body, maxBytes, signal }) {
+    async request({ method, path, headers, body, maxBytes, sink, signal }) {
       let sent = body === undefined;
       const deadline = new AbortController();
       async function* chunks(): AsyncIterable<Uint8Array> {
@@ -132,7 +139,7 @@ export function openHttp(origin: string, { connections, timeout }: HttpOptions):
           kind: 'answered',
           status: answer.statusCode,
           contentType: headerText(answer.headers['content-type']),
-          ...(await readBody(answer.body, maxBytes, deadline)),
+          ...(await readBody(answer.body, maxBytes, deadline, answer.statusCode === 200 ? sink : undefined)),
         };
       } catch (cause) {
         return { kind: 'failed', failure: failureOf(cause, sent, signal), cause };

@@ -48,6 +48,22 @@ describe('openHttp', () => {
     });
   });
 
+  it('hands the body of a 200 to a sink and keeps nothing of it; other answers it keeps', async () => {
+    const origin = await serve((request, response) =>
+      response.writeHead(request.url === '/x' ? 200 : 401).end('x'.repeat(300_000)),
+    );
+    const taken: Uint8Array[] = [];
+    const sink = async (chunk: Uint8Array): Promise<void> => void taken.push(chunk);
+    const http = client(origin);
+    const large = { ...GET, maxBytes: 400_000, sink };
+    expect(await http.request(large)).toMatchObject({ status: 200, body: new Uint8Array(0), complete: true });
+    expect(Buffer.concat(taken).toString()).toBe('x'.repeat(300_000));
+    expect(await http.request({ ...large, path: '/y' })).toMatchObject({ status: 401, body: { length: 300_000 } });
+    expect(Buffer.concat(taken)).toHaveLength(300_000);
+    const broken = { ...large, sink: async () => Promise.reject(new Error('disk full')) };
+    expect(await http.request(broken)).toMatchObject({ status: 200, complete: false });
+  });
+
   it('reads a body without end up to the bound', async () => {
     const origin = await serve((_, response) => {
       const fill = (): void => {
