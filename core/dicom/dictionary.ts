@@ -15,6 +15,8 @@ interface Entry {
   readonly vr: VR;
   /** PS3.6 has `US or SS`. */
   readonly signIsOpen: boolean;
+  /** Any of those that PS3.6 leaves open. */
+  readonly isOpen: boolean;
 }
 
 const EXACT_TAG = /^\(([0-9A-F]{4}),([0-9A-F]{4})\)$/;
@@ -58,7 +60,12 @@ for (const [text, { vr: code = '', name = '' }] of Object.entries(dictionary)) {
   if (match === null || !isVR(vr) || name === '') continue;
   const tag = Number.parseInt(`${match[1]}${match[2]}`, 16);
   if (isPrivate(tag)) continue;
-  (exact === null ? byFirstTag : byTag).set(tag, { keyword, vr, signIsOpen: code === 'xs' });
+  (exact === null ? byFirstTag : byTag).set(tag, {
+    keyword,
+    vr,
+    signIsOpen: code === 'xs',
+    isOpen: Object.hasOwn(OPEN_VR, code),
+  });
   if (!byKeyword.has(keyword)) byKeyword.set(keyword, tag);
 }
 
@@ -101,4 +108,9 @@ export function vrOf(tag: Tag): VR | undefined {
 /** Whether the VR is US or SS, depending on other elements (PS3.6): `signed-values.ts` decides. `vrOf` gives US. */
 export function isSignOpen(tag: Tag): boolean {
   return entryOf(tag)?.signIsOpen ?? false;
+}
+
+/** Whether PS3.6 leaves the VR open, as in `OB or OW`: `vrOf` gives what Implicit VR has. */
+export function hasOpenVR(tag: Tag): boolean {
+  return entryOf(tag)?.isOpen ?? false;
 }
