@@ -3,6 +3,7 @@ import { SequentialReader, type Segment, type SourceRange } from '../dicom/byte-
 import type { Change, NewElement } from '../dicom/change.ts';
 import type { Part10 } from '../dicom/data-set.ts';
 import { describePixels, type PixelDescription } from '../dicom/describe-pixels.ts';
+import { openNamelessFile, type NamelessFile } from '../dicom/nameless-file.ts';
 import { rewriteObstacle } from '../dicom/rewrite-obstacle.ts';
 import { TAG } from '../dicom/tags.ts';
 import { transferSyntaxName } from '../dicom/transfer-syntax-name.ts';
@@ -14,7 +15,6 @@ import { fragmentTable } from './fragment-table.ts';
 import type { FrameRefusal } from './frame-codec.ts';
 import { frameLength } from './frame-layout.ts';
 import type { FramePool } from './frame-pool.ts';
-import { openFrameSpill, type FrameSpill } from './frame-spill.ts';
 
 export interface Encoding extends Partial<PixelDigest> {
   /** Empty where the object goes as it was received. */
@@ -133,7 +133,7 @@ function streamedPixels(range: SourceRange, description: PixelDescription, { spi
       return digest.digest();
     },
     async openKeep() {
-      const spill: FrameSpill = await openFrameSpill(spillFolder);
+      const spill: NamelessFile = await openNamelessFile(spillFolder);
       return { add: async (codestream) => spill.write(codestream), release: async () => spill.close() };
     },
   };

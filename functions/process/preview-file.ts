@@ -5,12 +5,12 @@
 import type { Part10 } from '../../core/dicom/data-set.ts';
 import { differences, type DifferenceOptions } from '../../core/dicom/difference.ts';
 import { explainDifferences } from '../../core/dicom/explain-differences.ts';
+import { sameGap } from '../../core/dicom/same-gap.ts';
 import { SegmentsSource } from '../../core/dicom/segments-source.ts';
 import { asStorestowError } from '../../core/errors.ts';
 import { readInstance, type PreparedInstance } from '../../core/prepare-instance.ts';
 import { differenceLine, type DifferenceLine } from './difference-line.ts';
 import { withPreparedFile } from './prepared-file.ts';
-import { sameGap } from './same-gap.ts';
 import type { ProcessPorts } from './process-ports.ts';
 
 export type FilePreview = ChangedPreview | RefusedPreview;

@@ -3,7 +3,7 @@ import type { ByteSource } from '../../../core/dicom/byte-source.ts';
 import type { Part10 } from '../../../core/dicom/data-set.ts';
 import { readLargePart10 } from '../../../core/dicom/read-large.ts';
 import { SegmentsSource } from '../../../core/dicom/segments-source.ts';
-import { sameGap } from '../../../functions/process/same-gap.ts';
+import { sameGap } from '../../../core/dicom/same-gap.ts';
 import { buildDicom, buildImage, seededBytes, type BuiltImage } from '../../support/build-dicom.ts';
 
 function sourceOf(bytes: Uint8Array): ByteSource {

@@ -1,6 +1,6 @@
 /** What two large files leave out of memory, compared. */
-import type { SourceRange } from '../../core/dicom/byte-source.ts';
-import type { Part10 } from '../../core/dicom/data-set.ts';
+import type { SourceRange } from './byte-source.ts';
+import type { Part10 } from './data-set.ts';
 
 /** Bytes of each file in memory at once. */
 const BLOCK = 4 * 1024 * 1024;

@@ -1,14 +1,14 @@
-/** Where the encoded frames of a large object wait until it is sent: a file that has no name, so that nothing of it stays. */
+/** Where bytes wait that are too many for memory: a file that has no name, so that nothing of it stays. */
 import { randomUUID } from 'node:crypto';
 import { open, unlink, type FileHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { ByteSource, SourceRange } from '../dicom/byte-source.ts';
-import { readExactly } from '../dicom/file-source.ts';
 import { StorestowError } from '../errors.ts';
+import type { ByteSource, SourceRange } from './byte-source.ts';
+import { readExactly } from './file-source.ts';
 
-export interface FrameSpill {
-  /** Rejects with `STORE_FULL` or `STORE_UNAVAILABLE` (both retryable). */
+export interface NamelessFile extends ByteSource {
+  /** Behind what it has. Rejects with `STORE_FULL` or `STORE_UNAVAILABLE` (both retryable). */
   write(bytes: Uint8Array): Promise<SourceRange>;
   /** Ranges can no longer be read. */
   close(): Promise<void>;
@@ -18,18 +18,18 @@ export interface FrameSpill {
  * In `folder`: the system's for temporary files (`TMPDIR`) where it is not given. The file is there for this process alone and is
  * gone when it ends, however that ends. Rejects as `write` does.
  */
-export async function openFrameSpill(folder: string = tmpdir()): Promise<FrameSpill> {
-  const path = join(folder, `storestow-${randomUUID()}.frames`);
+export async function openNamelessFile(folder: string = tmpdir()): Promise<NamelessFile> {
+  const path = join(folder, `storestow-${randomUUID()}.bytes`);
   try {
     const handle = await open(path, 'wx+', 0o600);
     await unlink(path);
-    return new Spill(handle, folder);
+    return new OpenFile(handle, folder);
   } catch (cause) {
-    throw spillError(folder, cause);
+    throw fileError(folder, cause);
   }
 }
 
-class Spill implements FrameSpill, ByteSource {
+class OpenFile implements NamelessFile {
   readonly #handle: FileHandle;
   readonly #folder: string;
   #length = 0;
@@ -52,7 +52,7 @@ class Spill implements FrameSpill, ByteSource {
         at += bytesWritten;
       }
     } catch (cause) {
-      throw spillError(this.#folder, cause);
+      throw fileError(this.#folder, cause);
     }
     return { source: this, start, length: bytes.length };
   }
@@ -61,7 +61,7 @@ class Spill implements FrameSpill, ByteSource {
     try {
       return await readExactly(this.#handle, start, end, () => new Error('the file ends too early'));
     } catch (cause) {
-      throw spillError(this.#folder, cause);
+      throw fileError(this.#folder, cause);
     }
   }
 
@@ -70,14 +70,14 @@ class Spill implements FrameSpill, ByteSource {
   }
 }
 
-function spillError(folder: string, cause: unknown): StorestowError {
+function fileError(folder: string, cause: unknown): StorestowError {
   const system = cause instanceof Error && 'code' in cause ? cause.code : undefined;
   const full = system === 'ENOSPC' || system === 'EDQUOT';
   return new StorestowError(
     full ? 'STORE_FULL' : 'STORE_UNAVAILABLE',
     full
-      ? `${folder} has no room for the encoded frames of a large object; free space, or set TMPDIR to a larger disk`
-      : `${folder} cannot take the encoded frames of a large object; check the folder, or set TMPDIR`,
+      ? `${folder} has no room for what a large object needs; free space, or set TMPDIR to a larger disk`
+      : `${folder} cannot take what a large object needs; check the folder, or set TMPDIR`,
     { object: folder, cause },
   );
 }
