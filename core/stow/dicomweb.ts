@@ -2,26 +2,39 @@
 import { createLimit, type Limit } from '../concurrency.ts';
 import type { ArchiveConfig } from '../config/schema.ts';
 import { StorestowError, type ErrorCode } from '../errors.ts';
+import { openAnnouncer } from './announce.ts';
 import { archiveOrigin, archiveUrl, type UrlSource } from './archive-url.ts';
 import { createCredentials } from './authorization.ts';
 import { authorize } from './credentials.ts';
 import { openHttp, type BodySink, type HttpAnswer, type HttpClient, type HttpResult } from './http.ts';
-import type { MultipartBody } from './multipart-body.ts';
+import { newBoundary, multipartType, type MultipartBody } from './multipart-body.ts';
+import { askLength, type LengthTaken } from './request-length.ts';
+
+/** Seconds until an archive that knows no `Expect` has said nothing for long enough. */
+const ANNOUNCE_TIMEOUT = 5;
 
 /** What all sources of one archive share: its connections, its credentials, and the bound on requests under way. */
 export interface Connection {
   /** Sends each request with the credentials. */
   readonly http: HttpClient;
+  /** Sends the heads of requests, with the credentials. */
+  readonly announcer: HttpClient;
   readonly limit: Limit;
   close(): Promise<void>;
 }
 
 export function openConnection(config: ArchiveConfig): Connection {
-  const http = openHttp(archiveOrigin(config.url), { connections: config.connections, timeout: config.timeout });
+  const origin = archiveOrigin(config.url);
+  const credentials = createCredentials(config.auth);
+  const http = openHttp(origin, { connections: config.connections, timeout: config.timeout });
+  const announcer = openAnnouncer(origin, { timeout: Math.min(config.timeout, ANNOUNCE_TIMEOUT) });
   return {
-    http: authorize(http, createCredentials(config.auth)),
+    http: authorize(http, credentials),
+    announcer: authorize(announcer, credentials),
     limit: createLimit(config.connections),
-    close: () => http.close(),
+    close: async () => {
+      await Promise.all([http.close(), announcer.close()]);
+    },
   };
 }
 
@@ -44,9 +57,11 @@ export interface DicomWeb {
   /** The same of another path of the archive's origin. */
   getPath(path: string, options: GetOptions): Promise<HttpAnswer>;
   store(body: MultipartBody, maxBytes: number, signal: AbortSignal | undefined): Promise<HttpResult>;
+  /** Whether it takes a STOW-RS request of so many bytes; asked by the request's head alone. */
+  takes(length: number, signal?: AbortSignal): Promise<LengthTaken>;
 }
 
-export function createDicomWeb(config: ArchiveConfig, source: UrlSource, { http }: Connection): DicomWeb {
+export function createDicomWeb(config: ArchiveConfig, source: UrlSource, { http, announcer }: Connection): DicomWeb {
   const url = archiveUrl(config.url, source);
   const path = new URL(url).pathname;
   const getPath = async (resource: string, { accept, maxBytes, sink, signal }: GetOptions): Promise<HttpAnswer> => {
@@ -73,6 +88,19 @@ export function createDicomWeb(config: ArchiveConfig, source: UrlSource, { http 
         maxBytes,
         signal,
       }),
+    takes: async (length, signal) =>
+      askLength(
+        async (announced) =>
+          announcer.request({
+            method: 'POST',
+            path,
+            headers: { 'content-type': multipartType(newBoundary()), accept: 'application/dicom+json' },
+            body: { length: announced, chunks: () => [] },
+            maxBytes: 0,
+            signal,
+          }),
+        length,
+      ),
   };
 }
 

@@ -42,6 +42,8 @@ export interface HttpAnswer {
   readonly kind: 'answered';
   readonly status: number;
   readonly contentType: string;
+  /** The header Retry-After as it came; empty where there is none. */
+  readonly retryAfter: string;
   readonly body: Uint8Array;
   /** False where the body was cut, stalled, or longer than `maxBytes`. */
   readonly complete: boolean;
@@ -139,6 +141,7 @@ export function openHttp(origin: string, { connections, timeout }: HttpOptions):
           kind: 'answered',
           status: answer.statusCode,
           contentType: headerText(answer.headers['content-type']),
+          retryAfter: headerText(answer.headers['retry-after']),
           ...(await readBody(answer.body, maxBytes, deadline, answer.statusCode === 200 ? sink : undefined)),
         };
       } catch (cause) {

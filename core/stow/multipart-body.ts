@@ -36,12 +36,16 @@ const SAMPLE = '-'.repeat(BOUNDARY_LENGTH);
 export const PART_OVERHEAD: number = opening(SAMPLE).length + CRLF.length;
 export const BODY_OVERHEAD: number = closing(SAMPLE).length;
 
+export function multipartType(boundary: string): string {
+  return `multipart/related; type="application/dicom"; boundary=${boundary}`;
+}
+
 export function multipartBody(parts: readonly Segments[], boundary: string = newBoundary()): MultipartBody {
   const head = new Uint8Array(Buffer.from(opening(boundary), 'latin1'));
   const lineBreak = new Uint8Array(Buffer.from(CRLF, 'latin1'));
   const tail = new Uint8Array(Buffer.from(closing(boundary), 'latin1'));
   return {
-    contentType: `multipart/related; type="application/dicom"; boundary=${boundary}`,
+    contentType: multipartType(boundary),
     length: parts.reduce((sum, part) => sum + head.length + part.length + lineBreak.length, tail.length),
     async *chunks() {
       for (const part of parts) {

@@ -13,7 +13,7 @@ function server(...accepted: readonly (string | undefined)[]): HttpClient & { re
     request: async ({ headers }): Promise<HttpResult> => {
       seen.push(headers['authorization']);
       const status = accepted.includes(headers['authorization']) ? 200 : 401;
-      return { kind: 'answered', status, contentType: '', body: new Uint8Array(), complete: true };
+      return { kind: 'answered', status, contentType: '', retryAfter: '', body: new Uint8Array(), complete: true };
     },
     close: async () => undefined,
   };

@@ -38,11 +38,14 @@ const post = (chunks: number): HttpRequest => ({
 
 describe('openHttp', () => {
   it('gives status, content type and body', async () => {
-    const origin = await serve((_, response) => response.writeHead(202, { 'content-type': 'a/b' }).end('hello'));
+    const origin = await serve((_, response) =>
+      response.writeHead(202, { 'content-type': 'a/b', 'retry-after': '5' }).end('hello'),
+    );
     expect(await client(origin).request(GET)).toEqual({
       kind: 'answered',
       status: 202,
       contentType: 'a/b',
+      retryAfter: '5',
       body: new Uint8Array(Buffer.from('hello')),
       complete: true,
     });
