@@ -142,23 +142,23 @@ function isWritten({ tag, length }: Element): boolean {
   return !isGroupLength(tag) || length === 0;
 }
 
-/**
- * A text that dcm4che decoded is written from what it decoded. It decodes private creators where it reads an element of theirs,
- * and dcm4chee these before it opens the file.
- */
+/** What dcm4chee looks at before it opens the file; */
 const READ_BY_ARCHIVE: ReadonlySet<Tag> = new Set<Tag>([
-  TAG.SpecificCharacterSet,
   TAG.SOPClassUID,
   TAG.SOPInstanceUID,
   TAG.Modality,
   TAG.StudyInstanceUID,
   TAG.SeriesInstanceUID,
-  TAG.PhotometricInterpretation,
-  TAG.NumberOfFrames,
 ]);
 
-function isReadByArchive({ parent }: DataSet, { tag }: Element): boolean {
-  return isPrivateCreator(tag) || tag === TAG.SpecificCharacterSet || (parent === undefined && READ_BY_ARCHIVE.has(tag));
+/** and of an image. */
+const READ_OF_IMAGE: ReadonlySet<Tag> = new Set<Tag>([TAG.PhotometricInterpretation, TAG.NumberOfFrames]);
+
+/** A text that was decoded is written from what it was decoded to; of a private block, dcm4che decodes the creator as it reads. */
+function isReadByArchive(dataSet: DataSet, { tag }: Element): boolean {
+  if (isPrivateCreator(tag) || tag === TAG.SpecificCharacterSet) return true;
+  if (dataSet.parent !== undefined) return false;
+  return READ_BY_ARCHIVE.has(tag) || (READ_OF_IMAGE.has(tag) && dataSet.get(TAG.PixelData) !== undefined);
 }
 
 /** Whether trimming each value and padding anew gives the same bytes; of text in ASCII alone, since dcm4che encodes it again. */
@@ -166,7 +166,7 @@ function isWrittenAsRead(dataSet: DataSet, element: Element): boolean {
   const bytes = valueBytes(dataSet, element);
   if (bytes.length > MAX_READ_LENGTH) return false;
   const text = Buffer.from(bytes).toString('latin1');
-  const isUID = element.vr === 'UI';
+  const isUID = vrOf(element.tag) === 'UI';
   const unpadded = bytes.length % 2 === 0 && text.endsWith(isUID ? '\0' : ' ') ? text.slice(0, -1) : text;
   const isPaddedAnew = unpadded.length % 2 === 1 || unpadded === text;
   if (element.tag === TAG.NumberOfFrames) return isPaddedAnew && /^([1-9][0-9]*)?$/.test(unpadded);

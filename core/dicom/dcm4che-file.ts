@@ -70,13 +70,21 @@ export function dcm4cheFile(part10: Part10, implementationVersionName: string): 
   try {
     const dataSet = writtenDataSet(part10);
     const sink = new SegmentSink();
-    sink.add(fileMeta(part10, implementationVersionName));
+    sink.add(dcm4cheFileMeta(identityIn(part10), implementationVersionName));
     for (const segment of dataSet.segments) sink.add(segment);
     return sink.toSegments();
   } catch (error) {
     if (error instanceof Unpredictable) return { unpredictable: error.message };
     throw error;
   }
+}
+
+function identityIn({ dataSet, transferSyntax }: Part10): FileIdentity {
+  return {
+    sopClassUID: requiredText(dataSet, TAG.SOPClassUID),
+    sopInstanceUID: requiredText(dataSet, TAG.SOPInstanceUID),
+    transferSyntaxUID: transferSyntax.uid,
+  };
 }
 
 function writtenDataSet(part10: Part10): Segments {
@@ -128,34 +136,45 @@ function isTranscoded(dataSet: DataSet, transferSyntaxUID: string): boolean {
   return (unsignedNumber(dataSet, TAG.BitsStored) ?? bitsAllocated) > limit;
 }
 
+export interface FileIdentity {
+  readonly sopClassUID: string;
+  readonly sopInstanceUID: string;
+  readonly transferSyntaxUID: string;
+}
+
 /** What stands before the data set: preamble, prefix and group 0002 (PS3.10 7.1). */
-function fileMeta({ dataSet, transferSyntax }: Part10, implementationVersionName: string): Uint8Array {
+export function dcm4cheFileMeta(identity: FileIdentity, implementationVersionName: string): Uint8Array {
   const elements = Buffer.concat([
     metaElement(TAG.FileMetaInformationVersion, 'OB', Buffer.of(0, 1)),
-    metaElement(TAG.MediaStorageSOPClassUID, 'UI', text(dataSet, TAG.SOPClassUID)),
-    metaElement(TAG.MediaStorageSOPInstanceUID, 'UI', text(dataSet, TAG.SOPInstanceUID)),
-    metaElement(TAG.TransferSyntaxUID, 'UI', Buffer.from(transferSyntax.uid, 'latin1')),
-    metaElement(TAG.ImplementationClassUID, 'UI', Buffer.from(IMPLEMENTATION_CLASS_UID, 'latin1')),
-    metaElement(TAG.ImplementationVersionName, 'SH', Buffer.from(implementationVersionName, 'latin1')),
+    metaElement(TAG.MediaStorageSOPClassUID, 'UI', latin1(identity.sopClassUID)),
+    metaElement(TAG.MediaStorageSOPInstanceUID, 'UI', latin1(identity.sopInstanceUID)),
+    metaElement(TAG.TransferSyntaxUID, 'UI', latin1(identity.transferSyntaxUID)),
+    metaElement(TAG.ImplementationClassUID, 'UI', latin1(IMPLEMENTATION_CLASS_UID)),
+    metaElement(TAG.ImplementationVersionName, 'SH', latin1(implementationVersionName)),
   ]);
   const groupLength = Buffer.alloc(4);
   groupLength.writeUInt32LE(elements.length);
   return Buffer.concat([
     Buffer.alloc(128),
-    Buffer.from('DICM', 'latin1'),
+    latin1('DICM'),
     metaElement(TAG.FileMetaInformationGroupLength, 'UL', groupLength),
     elements,
   ]);
 }
 
+/** Explicit VR Little Endian (PS3.10 7.1). */
 function metaElement(tag: Tag, vr: VR, value: Uint8Array): Uint8Array {
   const padding = Buffer.alloc(value.length % 2, padByteOf(vr));
   const header = elementHeader(tag, vr, value.length + padding.length, { explicitVR: true, bigEndian: false });
   return Buffer.concat([header, value, padding]);
 }
 
-function text(dataSet: DataSet, tag: Tag): Uint8Array {
+function latin1(text: string): Buffer {
+  return Buffer.from(text, 'latin1');
+}
+
+function requiredText(dataSet: DataSet, tag: Tag): string {
   const value = asciiText(dataSet, tag);
   if (value === undefined || value === '') throw new Unpredictable(`there is no ${formatTag(tag)}`);
-  return Buffer.from(value, 'latin1');
+  return value;
 }
