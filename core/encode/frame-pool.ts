@@ -6,9 +6,10 @@ import { Piscina } from 'piscina';
 import { StorestowError } from '../errors.ts';
 import { Admission } from './admission.ts';
 import type { EncodedFrame, FrameSyntax } from './frame-codec.ts';
-import type { FrameLayout } from './frame-layout.ts';
+import type { DecodedFrame } from './frame-decoder.ts';
+import { frameLength, type FrameLayout } from './frame-layout.ts';
 import { FRAME_SYNTAXES } from './frame-syntax.ts';
-import type { FrameTask } from './frame-worker.ts';
+import type { DecodeTask, EncodeTask, FrameResult, FrameTask } from './frame-worker.ts';
 
 /** The port to the worker threads. */
 export interface FramePool {
@@ -25,6 +26,12 @@ export interface FramePool {
   encodeFrame(frame: Uint8Array, layout: FrameLayout): Promise<EncodedFrame>;
   /** Lets the frames under way finish, refuses those that wait, ends the threads. */
   close(): Promise<void>;
+}
+
+/** The way back, in the same threads. */
+export interface DecodingPool extends FramePool {
+  /** A codestream of either syntax, without padding. The bytes are copied, and stay the caller's. Rejects as `encodeFrame` does. */
+  decodeFrame(codestream: Uint8Array, layout: FrameLayout, syntax: FrameSyntax): Promise<DecodedFrame>;
 }
 
 export interface FramePoolOptions {
@@ -52,11 +59,11 @@ const THREAD_HEAP = 128;
 const CLOSED = 'the frame pool is closed; the object is tried again';
 
 /** Threads start with the first frame. */
-export function createFramePool(options: FramePoolOptions = {}): FramePool {
+export function createFramePool(options: FramePoolOptions = {}): DecodingPool {
   return new ThreadPool(options);
 }
 
-class ThreadPool implements FramePool {
+class ThreadPool implements DecodingPool {
   readonly codec: string;
   readonly transferSyntaxUID: string;
   readonly threads: number;
@@ -64,8 +71,8 @@ class ThreadPool implements FramePool {
   readonly #worker: string;
   readonly #frameTimeout: number;
   readonly #admission: Admission;
-  readonly #running = new Set<Promise<EncodedFrame>>();
-  #piscina: Piscina<FrameTask, EncodedFrame> | undefined;
+  readonly #running = new Set<Promise<FrameResult>>();
+  #piscina: Piscina<FrameTask, FrameResult> | undefined;
   #closed = false;
 
   constructor(options: FramePoolOptions) {
@@ -80,19 +87,35 @@ class ThreadPool implements FramePool {
   }
 
   async encodeFrame(frame: Uint8Array, layout: FrameLayout): Promise<EncodedFrame> {
-    await this.#admission.enter(frame.length);
+    return this.#admitted<EncodedFrame>(frame.length, () => {
+      // A copy, since the frame is a view of its file, which stays here; not `slice`, which in a Buffer is a view.
+      const task: EncodeTask = { frame: new Uint8Array(frame), layout, syntax: this.#syntax };
+      return [task, task.frame];
+    });
+  }
+
+  async decodeFrame(codestream: Uint8Array, layout: FrameLayout, syntax: FrameSyntax): Promise<DecodedFrame> {
+    return this.#admitted<DecodedFrame>(frameLength(layout), () => {
+      const task: DecodeTask = { codestream: new Uint8Array(codestream), layout, syntax };
+      return [task, task.codestream];
+    });
+  }
+
+  /** `bytes`: of the frame. The task is made when its turn has come, and its bytes become the thread's. */
+  async #admitted<Result extends FrameResult>(bytes: number, make: () => readonly [FrameTask, Uint8Array]): Promise<Result> {
+    await this.#admission.enter(bytes);
     try {
-      return await this.#run(frame, layout);
+      return (await this.#run(...make())) as Result;
     } catch (cause) {
       throw new StorestowError(
         'CODEC_UNAVAILABLE',
-        'a thread that encodes frames ended or was stuck; the object is tried again',
+        'a thread that works on frames ended or was stuck; the object is tried again',
         {
           cause,
         },
       );
     } finally {
-      this.#admission.leave(frame.length);
+      this.#admission.leave(bytes);
     }
   }
 
@@ -103,15 +126,13 @@ class ThreadPool implements FramePool {
     await this.#piscina?.destroy();
   }
 
-  async #run(frame: Uint8Array, layout: FrameLayout): Promise<EncodedFrame> {
+  async #run(task: FrameTask, { buffer }: Uint8Array): Promise<FrameResult> {
     const threads = this.#threads();
     // Aborted, piscina rejects the frame and ends the thread that works on it.
     const stuck = new AbortController();
     const timer = setTimeout(() => stuck.abort(), this.#frameTimeout * 1000);
     timer.unref();
-    // A copy, since the frame is a view of its file, which stays here; not `slice`, which in a Buffer is a view.
-    const task = { frame: new Uint8Array(frame), layout, syntax: this.#syntax };
-    const result = threads.run(task, { transferList: [task.frame.buffer], signal: stuck.signal });
+    const result = threads.run(task, { transferList: [buffer as ArrayBuffer], signal: stuck.signal });
     this.#running.add(result);
     try {
       return await result;
@@ -125,10 +146,10 @@ class ThreadPool implements FramePool {
    * As many threads as there may ever be (piscina replaces one that died only up to its minimum), in piscina's own queue
    * only what the gate let through.
    */
-  #threads(): Piscina<FrameTask, EncodedFrame> {
+  #threads(): Piscina<FrameTask, FrameResult> {
     if (this.#piscina !== undefined) return this.#piscina;
     if (this.#closed) throw new StorestowError('CODEC_UNAVAILABLE', CLOSED);
-    const piscina = new Piscina<FrameTask, EncodedFrame>({
+    const piscina = new Piscina<FrameTask, FrameResult>({
       filename: this.#worker,
       minThreads: this.threads,
       maxThreads: this.threads,

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { readCodestreamHeader } from '../../../core/encode/codestream.ts';
 import type { FrameLayout } from '../../../core/encode/frame-layout.ts';
 import { createFramePool } from '../../../core/encode/frame-pool.ts';
-import type { FramePool, FramePoolOptions } from '../../../core/encode/frame-pool.ts';
+import type { DecodingPool, FramePoolOptions } from '../../../core/encode/frame-pool.ts';
 import { openOpenJpeg } from '../../../core/encode/openjpeg.ts';
 import { HTJ2K_LOSSLESS, imagePixels, J2K_LOSSLESS } from '../../support/build-dicom.ts';
 
@@ -22,8 +22,8 @@ const layout: FrameLayout = {
 const ENDS = new URL('./workers/ends.ts', import.meta.url);
 const DOES_NOT_START = new URL('./workers/does-not-start.ts', import.meta.url);
 
-let pool: FramePool | undefined;
-function open(options: FramePoolOptions): FramePool {
+let pool: DecodingPool | undefined;
+function open(options: FramePoolOptions): DecodingPool {
   return (pool = createFramePool(options));
 }
 afterEach(async () => {
@@ -48,6 +48,19 @@ describe('createFramePool', () => {
     const before = Buffer.from(file).toString('hex');
     expect(await open({ threads: 1 }).encodeFrame(file.subarray(6, -5), layout)).toMatchObject({ proved: true });
     expect(file.toString('hex')).toBe(before);
+  });
+
+  it('decodes what it encoded, in parallel, and says of what is no such codestream that it cannot', async () => {
+    const frames = Array.from({ length: 6 }, (_, seed) => imagePixels(layout, seed + 1));
+    const two = open({ threads: 2 });
+    const encoded = await Promise.all(frames.map((frame) => two.encodeFrame(frame, layout)));
+    const codestreams = encoded.map((result) => (result.proved ? result.codestream : new Uint8Array(0)));
+    const decoded = await Promise.all(codestreams.map((codestream) => two.decodeFrame(codestream, layout, 'j2k')));
+    expect(decoded).toEqual(frames.map((samples) => ({ decoded: true, samples })));
+    const [first = new Uint8Array(0)] = codestreams;
+    expect(await two.decodeFrame(first, { ...layout, rows: 17 }, 'j2k')).toEqual({ decoded: false });
+    expect(await two.decodeFrame(first, layout, 'htj2k')).toEqual({ decoded: false });
+    expect(await two.decodeFrame(first.subarray(0, 100), layout, 'j2k')).toEqual({ decoded: false });
   });
 
   it('names the codec with its version', () => {
