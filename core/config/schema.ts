@@ -98,6 +98,32 @@ export const ingestSchema = z.strictObject({
   maxBytesInFlight: z.int().min(1).default(256_000_000),
 });
 
+const path = z.string().min(1);
+
+/** For `storestow service`: what storescp has for secured transport; PEM files, the key without a pass phrase. */
+const receiverTlsSchema = z.strictObject({
+  key: path,
+  cert: path,
+  /** Of authorities; needed unless `peer` is `ignore`. */
+  ca: z.array(path).default([]),
+  /** Lists of certificates that are no longer good. */
+  crl: z.array(path).default([]),
+  peer: z.enum(['require', 'verify', 'ignore']).default('require'),
+  profile: z.enum(['bcp195-nd', 'bcp195', 'bcp195-ex']).optional(),
+});
+
+export const receiverSchema = z.strictObject({
+  /** AE title. */
+  aet: z.string().min(1).max(16),
+  port: z.int().min(1).max(65_535),
+  tls: receiverTlsSchema.optional(),
+});
+
+export const logSchema = z.strictObject({
+  /** To syslog too; or the path of its socket. */
+  syslog: z.union([z.boolean(), path]).default(false),
+});
+
 export const configSchema = z.strictObject({
   /** Names this receiver in keys and metadata. */
   site: z.string().min(1).max(64).default('default'),
@@ -109,6 +135,9 @@ export const configSchema = z.strictObject({
   encode: encodeSchema.prefault({}),
   upload: uploadSchema.prefault({}),
   ingest: ingestSchema.prefault({}),
+  /** What `storestow service` has listen. */
+  receivers: z.array(receiverSchema).max(64).optional(),
+  log: logSchema.prefault({}),
 });
 
 export type Config = z.output<typeof configSchema>;
@@ -117,4 +146,6 @@ export type ArchiveConfig = z.output<typeof archiveSchema>;
 export type ProofLevel = ArchiveConfig['proof'];
 export type ArchiveAuth = z.output<typeof authSchema>;
 export type CoerceConfig = z.output<typeof coerceSchema>;
+export type ReceiverConfig = z.output<typeof receiverSchema>;
+export type LogConfig = z.output<typeof logSchema>;
 export type UploadConfig = z.output<typeof uploadSchema>;
