@@ -18,6 +18,7 @@ import { INCOMING_PREFIX } from './object-key.ts';
 import { checkKey, checkPut, checkTags, clipRange } from './object-limits.ts';
 import type {
   ByteRange,
+  DeleteOptions,
   ListOptions,
   ObjectBody,
   ObjectHead,
@@ -142,7 +143,8 @@ class OpenFolderStore implements FolderStore {
 
   async head(key: string): Promise<ObjectHead | undefined> {
     checkKey(key);
-    return this.#read(() => this.#index.find(key))?.head;
+    const row = this.#read(() => this.#index.find(key));
+    return row === undefined ? undefined : { ...row.head, asOf: new Date() };
   }
 
   async getTags(key: string): Promise<Tags> {
@@ -176,11 +178,12 @@ class OpenFolderStore implements FolderStore {
     }
   }
 
-  async delete(key: string): Promise<void> {
+  async delete(key: string, { ifMatch }: DeleteOptions = {}): Promise<void> {
     checkKey(key);
     const removed = await this.#commits.run(() => {
       const present = this.#index.find(key);
       if (present === undefined) return undefined;
+      if (ifMatch !== undefined && present.head.etag !== ifMatch) throw preconditionFailed(key);
       this.#index.remove(key);
       this.#index.discard(present.file);
       return present;

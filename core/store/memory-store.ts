@@ -6,6 +6,7 @@ import { bodyBytes } from './object-body.ts';
 import { checkKey, checkPut, checkTags, clipRange } from './object-limits.ts';
 import type {
   ByteRange,
+  DeleteOptions,
   ListOptions,
   ObjectBody,
   ObjectHead,
@@ -51,7 +52,8 @@ class MemoryStore implements ObjectStore {
 
   async head(key: string): Promise<ObjectHead | undefined> {
     checkKey(key);
-    return this.#entries.get(key)?.head;
+    const entry = this.#entries.get(key);
+    return entry === undefined ? undefined : { ...entry.head, asOf: new Date() };
   }
 
   async getTags(key: string): Promise<Tags> {
@@ -83,8 +85,10 @@ class MemoryStore implements ObjectStore {
     }
   }
 
-  async delete(key: string): Promise<void> {
+  async delete(key: string, { ifMatch }: DeleteOptions = {}): Promise<void> {
     checkKey(key);
+    const present = this.#entries.get(key);
+    if (ifMatch !== undefined && present !== undefined && present.head.etag !== ifMatch) throw preconditionFailed(key);
     this.#entries.delete(key);
   }
 

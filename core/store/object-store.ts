@@ -36,6 +36,13 @@ export interface ObjectHead extends ObjectInfo {
   readonly metadata: Readonly<Record<string, string>>;
   /** 64 hex digits, where the store keeps a checksum of the whole object. */
   readonly sha256?: string;
+  /** Of `head`: when the store answered, by the clock that `lastModified` is of; absent where it does not say. */
+  readonly asOf?: Date;
+}
+
+export interface DeleteOptions {
+  /** Only where the object has this ETag (`If-Match`), else `PRECONDITION_FAILED`. AWS holds to it; MinIO deletes all the same. */
+  readonly ifMatch?: string;
 }
 
 export interface StoredObject {
@@ -74,7 +81,7 @@ export interface ObjectStore {
   /** In key order, page by page as the caller goes on. */
   list(options?: ListOptions): AsyncIterable<ObjectInfo>;
   /** Not an error where the key has no object. */
-  delete(key: string): Promise<void>;
+  delete(key: string, options?: DeleteOptions): Promise<void>;
   /** Releases connections and handles. */
   close(): Promise<void>;
 }

@@ -18,6 +18,7 @@ import { bodyBytes } from './object-body.ts';
 import { checkKey, checkPut, checkRange, checkTags } from './object-limits.ts';
 import type {
   ByteRange,
+  DeleteOptions,
   ListOptions,
   ObjectBody,
   ObjectHead,
@@ -104,8 +105,11 @@ class S3Store implements ObjectStore {
   async head(key: string): Promise<ObjectHead | undefined> {
     checkKey(key);
     try {
-      const answer = await this.#client.send(new HeadObjectCommand({ ...this.#at(key), ChecksumMode: 'ENABLED' }));
-      return objectHead(key, answer.ContentLength ?? 0, answer);
+      const command = new HeadObjectCommand({ ...this.#at(key), ChecksumMode: 'ENABLED' });
+      const asOf = answeredAt(command);
+      const answer = await this.#client.send(command);
+      const date = asOf();
+      return { ...objectHead(key, answer.ContentLength ?? 0, answer), ...(date === undefined ? {} : { asOf: date }) };
     } catch (error) {
       if (s3ErrorCode(error) === 'OBJECT_NOT_FOUND') return undefined;
       throw this.#error(error, key);
@@ -144,9 +148,14 @@ class S3Store implements ObjectStore {
     return this.#translated(prefix, () => this.#client.send(command));
   }
 
-  async delete(key: string): Promise<void> {
+  async delete(key: string, { ifMatch }: DeleteOptions = {}): Promise<void> {
     checkKey(key);
-    await this.#translated(key, () => this.#client.send(new DeleteObjectCommand(this.#at(key))));
+    const condition = ifMatch === undefined ? {} : { IfMatch: `"${ifMatch}"` };
+    try {
+      await this.#client.send(new DeleteObjectCommand({ ...this.#at(key), ...condition }));
+    } catch (error) {
+      if (s3ErrorCode(error) !== 'OBJECT_NOT_FOUND') throw this.#error(error, key);
+    }
   }
 
   async close(): Promise<void> {
@@ -168,6 +177,22 @@ class S3Store implements ObjectStore {
       throw this.#error(error, key);
     }
   }
+}
+
+/** The `Date` of the answer to the command (RFC 9110 6.6.1), once it has come: the SDK's own result leaves it out. */
+function answeredAt(command: HeadObjectCommand): () => Date | undefined {
+  let date: Date | undefined;
+  command.middlewareStack.add(
+    (next) => async (args) => {
+      const result = await next(args);
+      const { headers } = result.response as { readonly headers?: Readonly<Record<string, string>> };
+      const told = new Date(headers?.['date'] ?? '');
+      if (!Number.isNaN(told.getTime())) date = told;
+      return result;
+    },
+    { step: 'deserialize', name: 'answeredAt' },
+  );
+  return () => date;
 }
 
 function putInput({ metadata, tags, contentType, ifAbsent, ifMatch }: PutOptions): Partial<PutObjectCommandInput> {

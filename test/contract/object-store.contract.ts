@@ -20,6 +20,8 @@ export interface ContractOptions {
    * `STORE_INVALID`, and the latter are not listed. No key that storestow writes is such a key.
    */
   readonly keysArePaths?: boolean;
+  /** A delete's `If-Match` is not looked at (MinIO). */
+  readonly deletesRegardless?: boolean;
   readonly skip?: boolean;
 }
 
@@ -241,6 +243,28 @@ export function objectStoreContract(name: string, open: () => Promise<OpenedStor
       await store.delete(`${prefix}a`);
       expect(await store.head(`${prefix}a`)).toBeUndefined();
       expect(await listed(store, { prefix })).toEqual([]);
+    });
+
+    it('deletes if the ETag matches', async () => {
+      const key = `${fresh()}delete`;
+      const { etag } = await store.put(key, text('1'));
+      const second = await store.put(key, text('2'), { ifMatch: etag });
+      if (options.deletesRegardless !== true) {
+        expect(await codeOf(store.delete(key, { ifMatch: etag }))).toBe('PRECONDITION_FAILED');
+        expect(await store.head(key)).toMatchObject({ etag: second.etag });
+      }
+      await store.delete(key, { ifMatch: second.etag });
+      expect(await store.head(key)).toBeUndefined();
+      await expect(store.delete(key, { ifMatch: second.etag })).resolves.toBeUndefined();
+    });
+
+    it('tells its own time with the head of an object', async () => {
+      const key = `${fresh()}clock`;
+      await store.put(key, text('1'));
+      const { lastModified, asOf } = (await store.head(key)) ?? expect.fail('not there');
+      const age = (asOf?.getTime() ?? NaN) - lastModified.getTime();
+      expect(age).toBeGreaterThanOrEqual(0);
+      expect(age).toBeLessThan(60_000);
     });
 
     it('gives ranges as HTTP does', async () => {

@@ -34,5 +34,5 @@ objectStoreContract(
     };
     return { store, close };
   },
-  { skip, keysArePaths: true },
+  { skip, keysArePaths: true, deletesRegardless: true },
 );

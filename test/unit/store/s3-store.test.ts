@@ -146,6 +146,25 @@ describe('the S3 adapter', () => {
     answers = [error(404, 'NoSuchBucket')];
     await expect(store.put('key', body, { ifMatch: 'e' })).rejects.toMatchObject({ code: 'STORE_INVALID' });
   });
+
+  it('deletes under a condition, and tells where it does not hold', async () => {
+    answers = [error(412, 'PreconditionFailed')];
+    await expect(store.delete('key', { ifMatch: 'e' })).rejects.toMatchObject({ code: 'PRECONDITION_FAILED' });
+    expect(requests[0]?.headers['if-match']).toBe('"e"');
+    answers = [error(404, 'NoSuchKey')];
+    await expect(store.delete('key', { ifMatch: 'e' })).resolves.toBeUndefined();
+    answers = [error(404, 'NoSuchBucket')];
+    await expect(store.delete('key')).rejects.toMatchObject({ code: 'STORE_INVALID' });
+  });
+
+  it("tells the server's time, not this machine's", async () => {
+    const times = { date: 'Tue, 01 Jan 2030 00:05:00 GMT', 'last-modified': 'Tue, 01 Jan 2030 00:00:00 GMT' };
+    answers = [content({ ...times, etag: '"e"' }, Buffer.alloc(0))];
+    expect(await store.head('key')).toMatchObject({
+      lastModified: new Date('2030-01-01T00:00:00Z'),
+      asOf: new Date('2030-01-01T00:05:00Z'),
+    });
+  });
 });
 
 describe('the address of an object', () => {
