@@ -38,13 +38,19 @@ const RETRYABLE = {
   ARCHIVE_FORBIDDEN: false,
   ARCHIVE_NOT_FOUND: false,
   ARCHIVE_REFUSED: false,
+  ARCHIVE_REDIRECTED: false,
+  ARCHIVE_SIZE_LIMIT: false,
+  ARCHIVE_FAILED: true,
   ARCHIVE_AMBIGUOUS: true,
   NOT_IN_ARCHIVE: true,
   CONFLICT: false,
+  INSTITUTION_CONFLICT: false,
   // Uploader
   SPOOL_INVALID: false,
   FILE_CHANGED: true,
   LOCKED: true,
+  // Function instances
+  LEASE_HELD: true,
   // Queue
   QUEUE_UNAVAILABLE: true,
   // Local cloud
