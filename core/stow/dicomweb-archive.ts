@@ -9,6 +9,7 @@ import type { Archive, OutgoingInstance, Outcome } from './outcome.ts';
 import { createQido } from './qido.ts';
 import { CONFIRM_DELAYS } from './send-request.ts';
 import { storeStudy } from './store-study.ts';
+import { studyInstitutions } from './study-institutions.ts';
 
 /** Studies remembered as opened; the archive is asked again about those that were forgotten. */
 const MAX_OPENED = 10_000;
@@ -58,6 +59,7 @@ export function createArchive({ config, source, log, connection, confirmDelays =
       return outcomes;
     },
     find: async (studyInstanceUID, sopInstanceUIDs) => qido.find(studyInstanceUID, sopInstanceUIDs, { digests: true }),
+    institutions: async (studyInstanceUID, { signal } = {}) => studyInstitutions(web, studyInstanceUID, signal),
     close: async () => (connection === undefined ? shared.close() : undefined),
   };
 }
