@@ -50,6 +50,8 @@ export const archiveSchema = z.strictObject({
   timeout: z.number().positive().default(300),
   /** Ask QIDO-RS after each store. Off only for an archive without it. */
   confirm: z.boolean().default(true),
+  /** What becomes of an instance whose study the archive holds under another institution than the mapping names. */
+  otherInstitution: z.enum(['quarantine', 'store']).default('quarantine'),
   /** How far it is proved that the archive holds what was sent (core/stow/decide-proof.ts). */
   proof: z.enum(['listed', 'digest', 'retrieved']).default('digest'),
   /** (0002,0013) of the files that a dcm4chee keeps, `dcm4che-5.34.3`, to predict their digests. Absent: learned from one retrieved instance. */

@@ -47,5 +47,7 @@ export interface Archive {
   store(instances: readonly OutgoingInstance[], options?: { readonly signal?: AbortSignal }): Promise<readonly Outcome[]>;
   /** Which of these the archive lists under the study; by SOP Instance UID. Throws `ARCHIVE_…` errors. */
   find(studyInstanceUID: string, sopInstanceUIDs: readonly string[]): Promise<ReadonlyMap<string, ArchivedInstance>>;
+  /** Institutions under which the archive holds the study; none where it has no name, or not the study. Throws `ARCHIVE_…` errors. */
+  institutions(studyInstanceUID: string, options?: { readonly signal?: AbortSignal }): Promise<ReadonlySet<string>>;
   close(): Promise<void>;
 }

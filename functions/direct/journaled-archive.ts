@@ -7,6 +7,7 @@ export function journaledArchive(archive: Archive, journal: SentJournal): Archiv
   return {
     description: archive.description,
     find: (study, uids) => archive.find(study, uids),
+    institutions: (study, options) => archive.institutions(study, options),
     close: () => archive.close(),
     store: async (instances, options) => {
       const entries = instances.map(sentEntry);

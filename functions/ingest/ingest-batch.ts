@@ -13,6 +13,7 @@ import { ByteBudget } from './byte-budget.ts';
 import { areRivals, groupRivals, inspectObject, isCandidate, type Candidate } from './candidate.ts';
 import { keepRuleSet } from './keep-rule-set.ts';
 import { LARGE_OBJECT_MEMORY, largeObject } from './large-object.ts';
+import { InstitutionQuestions } from './other-institution.ts';
 import type { IngestOptions, IngestPorts, IngestResult, ObjectReference } from './ports.ts';
 import { CONFLICT, isStored, settle, settleStoreFailure, settleUnprepared } from './settle.ts';
 import { StudySenders } from './study-sender.ts';
@@ -52,6 +53,7 @@ class Batch {
   readonly #limit = createLimit(CONCURRENCY);
   readonly #budget: ByteBudget;
   readonly #senders: StudySenders;
+  readonly #institutions: InstitutionQuestions;
   /** By study and SOP Instance UID: two objects of one are never under way at once. */
   readonly #claims = new Map<string, Claim>();
   readonly #results = new Map<string, IngestResult>();
@@ -63,6 +65,7 @@ class Batch {
   constructor(ports: IngestPorts, options: IngestOptions) {
     this.#ports = ports;
     this.#options = options;
+    this.#institutions = new InstitutionQuestions(options.abort);
     this.#budget = new ByteBudget(ports.config.ingest.maxBytesInFlight, () => this.#senders.pump());
     this.#senders = new StudySenders({
       limits: ports.config.archive,
@@ -151,7 +154,10 @@ class Batch {
       const { code, message, retryable } = asStorestowError(thrown, key);
       return { kind: retryable ? 'retryable' : 'permanent', code, message };
     }
-    const id = `${prepared.studyInstanceUID}/${prepared.sopInstanceUID}`;
+    const study = prepared.studyInstanceUID;
+    const refused = await this.#institutions.outcome(archive, study, this.#ports.ownInstitution(source));
+    if (refused !== undefined) return refused;
+    const id = `${study}/${prepared.sopInstanceUID}`;
     for (let claim = this.#claims.get(id); claim !== undefined; claim = this.#claims.get(id)) {
       arrived();
       const outcome = await claim.outcome;

@@ -1,4 +1,5 @@
 /** The configuration → what `ingestBatch` needs. Opened once a process, and used for all its batches. */
+import { institutionOf } from '../../core/coerce/institution-mapping.ts';
 import { ruleSetDigest, serializeRuleSet } from '../../core/coerce/rule-set.ts';
 import type { Config } from '../../core/config/schema.ts';
 import { createFramePool } from '../../core/encode/frame-pool.ts';
@@ -46,6 +47,11 @@ export async function openPorts(config: Config, log: Log, given?: ObjectStore): 
         const archive = archives.get(url) ?? createArchive({ config: archiveConfig, source, log, connection });
         archives.set(url, archive);
         return archive;
+      },
+      ownInstitution: (source) => {
+        const { confirm, otherInstitution } = archiveConfig;
+        if (ruleSet.institutions === undefined || !confirm || otherInstitution === 'store') return undefined;
+        return institutionOf(ruleSet.institutions, source);
       },
       prepare: async (file, source) => prepareInstance(file, source, ruleSet, framePool, { encode: enabled }),
       ruleSet: { digest: ruleSetDigest(ruleSet), json: serializeRuleSet(ruleSet) },

@@ -31,6 +31,11 @@ export interface IngestPorts {
   readonly store: ObjectStore;
   /** The same object for the same address. Throws `UNKNOWN_SOURCE` where the address needs what the source does not have. */
   readonly archiveFor: (source: ArchiveSource) => Archive;
+  /**
+   * The institution that the mapping names for a source. `undefined` where it names none, or where a study may be stored although the
+   * archive holds it under another one.
+   */
+  readonly ownInstitution: (source: InstanceSource) => string | undefined;
   /** `prepareInstance`, bound to the rule set and the frame pool. */
   readonly prepare: (file: Uint8Array | LargeFile, source: InstanceSource) => Promise<PreparedInstance>;
   readonly ruleSet: KeptRuleSet;

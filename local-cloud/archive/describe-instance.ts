@@ -39,8 +39,8 @@ const INSTANCE_TAGS: readonly Tag[] = [
   0x00400244, 0x00400245, 0x00400275,
 ]; // prettier-ignore
 
-/** Answered only where the file has them. */
-const WHERE_PRESENT: readonly Tag[] = [TAG.SpecificCharacterSet];
+/** Answered only where the file has them; the institution for a series, where it is asked for. */
+const WHERE_PRESENT: readonly Tag[] = [TAG.SpecificCharacterSet, TAG.InstitutionName];
 
 export function identityOf({ dataSet }: Part10): Identity {
   const uid = (tag: Tag): string | undefined => {

@@ -154,18 +154,23 @@ export class InstanceStore {
          FROM instances i ${where} ORDER BY id LIMIT ? OFFSET ?`,
       )
       .all(...values, limit, offset)
-      .map((row) => ({
-        studyInstanceUID: text(row['study']),
-        seriesInstanceUID: text(row['series']),
-        sopInstanceUID: text(row['sop']),
-        sopClassUID: text(row['class']),
-        transferSyntaxUID: text(row['syntax']),
-        size: Number(row['size']),
-        digest: text(row['digest']),
-        createdAt: new Date(Number(row['created'])),
-        seriesSize: Number(row['seriesSize']),
-        attributes: attributesIn(row['attributes']),
-      }));
+      .map(indexedInstance);
+  }
+
+  /** The first instance of each series: what it says of the series counts. */
+  series(
+    selection: Selection,
+    { offset, limit }: { readonly offset: number; readonly limit: number },
+  ): readonly IndexedInstance[] {
+    const { where, values } = whereOf(selection);
+    return this.#database
+      .prepare(
+        `SELECT first.*, found.seriesSize FROM instances first
+         JOIN (SELECT min(i.id) AS id, count(*) AS seriesSize FROM instances i ${where} GROUP BY i.study, i.series) found
+         ON found.id = first.id ORDER BY first.id LIMIT ? OFFSET ?`,
+      )
+      .all(...values, limit, offset)
+      .map(indexedInstance);
   }
 
   count(selection: Selection): number {
@@ -219,6 +224,21 @@ function whereOf({ studyInstanceUIDs, seriesInstanceUIDs, sopInstanceUIDs }: Sel
         ? ''
         : `WHERE ${set.map(({ column, uids }) => `${column} IN (${uids.map(() => '?').join(',')})`).join(' AND ')}`,
     values: set.flatMap(({ uids }) => uids),
+  };
+}
+
+function indexedInstance(row: Record<string, SQLOutputValue>): IndexedInstance {
+  return {
+    studyInstanceUID: text(row['study']),
+    seriesInstanceUID: text(row['series']),
+    sopInstanceUID: text(row['sop']),
+    sopClassUID: text(row['class']),
+    transferSyntaxUID: text(row['syntax']),
+    size: Number(row['size']),
+    digest: text(row['digest']),
+    createdAt: new Date(Number(row['created'])),
+    seriesSize: Number(row['seriesSize']),
+    attributes: attributesIn(row['attributes']),
   };
 }
 

@@ -90,6 +90,32 @@ function inTagOrder(entries: readonly (readonly [string, JsonElement])[]): JsonD
   return new Map([...entries].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
+/** dcm4chee answers for a series; the last one only where the question includes it. */
+const SERIES_ATTRIBUTES: ReadonlySet<string> = new Set([
+  '00080005', '00080060', '0008103E', '0020000D', '0020000E', '00200011', '00400244', '00400245', '00400275',
+]); // prettier-ignore
+const INSTITUTION_NAME = '00080080';
+
+export function findSeries(context: QidoContext): Answer {
+  const selection = selectionOf(context);
+  if (selection === undefined) return UNKNOWN_PARAMETER;
+  const included = context.query.getAll('includefield').flatMap((value) => value.split(','));
+  const institution = included.some((field) => field === 'all' || field === INSTITUTION_NAME || field === 'InstitutionName');
+  return answer(
+    context.store.series(selection, pageOf(context.query)).map((first) => seriesDataSet(first, context, institution)),
+  );
+}
+
+function seriesDataSet(first: IndexedInstance, { rs, aet }: QidoContext, institution: boolean): JsonDataSet {
+  return inTagOrder([
+    ...first.attributes.filter(([tag]) => SERIES_ATTRIBUTES.has(tag) || (institution && tag === INSTITUTION_NAME)),
+    ['00080054', jsonElement('AE', [aet])],
+    ['00080056', jsonElement('CS', ['ONLINE'])],
+    ['00081190', jsonElement('UR', [`${rs}/studies/${first.studyInstanceUID}/series/${first.seriesInstanceUID}`])],
+    ['00201209', jsonElement('IS', [String(first.seriesSize)])],
+  ]);
+}
+
 function studyDataSet(study: IndexedStudy, { rs, aet }: QidoContext): JsonDataSet {
   return inTagOrder([
     ...study.attributes,
@@ -106,7 +132,7 @@ function instanceDataSet(instance: IndexedInstance, { rs, aet }: QidoContext, al
   const { studyInstanceUID, seriesInstanceUID, sopInstanceUID, transferSyntaxUID } = instance;
   const url = `${rs}/studies/${studyInstanceUID}/series/${seriesInstanceUID}/instances/${sopInstanceUID}`;
   return inTagOrder([
-    ...instance.attributes,
+    ...instance.attributes.filter(([tag]) => tag !== INSTITUTION_NAME),
     ['00080054', jsonElement('AE', [aet])],
     ['00080056', jsonElement('CS', ['ONLINE'])],
     ['00081190', jsonElement('UR', [url])],

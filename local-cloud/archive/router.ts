@@ -3,7 +3,7 @@ import { emptyAnswer, errorMessage, type Answer } from './answer.ts';
 import type { Faults, Service } from './faults.ts';
 import type { InstanceStore } from './instance-store.ts';
 import { negotiate, parseAccept, parseMediaType } from './media-type.ts';
-import { countInstances, findInstances, findStudies } from './qido-handler.ts';
+import { countInstances, findInstances, findSeries, findStudies } from './qido-handler.ts';
 import { handleStow } from './stow-handler.ts';
 import { retrieve } from './wado-handler.ts';
 
@@ -28,7 +28,7 @@ export interface ArchiveServices {
 interface Target {
   readonly aet: string;
   readonly service: Service;
-  readonly resource: 'store' | 'studies' | 'instances' | 'count' | 'files';
+  readonly resource: 'store' | 'studies' | 'series' | 'instances' | 'count' | 'files';
   readonly study?: string;
   readonly series?: string;
   readonly instance?: string;
@@ -37,6 +37,8 @@ interface Target {
 
 const STOW_TYPES = ['application/dicom+xml', 'application/dicom+json'];
 const QUERY_TYPES = ['application/dicom+json', 'application/json'];
+
+const FIND = { studies: findStudies, series: findSeries, instances: findInstances } as const;
 
 function decode(segment: string): string {
   try {
@@ -62,6 +64,7 @@ export function targetOf(method: string, url: string): Target | 'wrong-method' |
   if (shape === 'studies') return { aet, query, service: 'qido', resource: 'studies' };
   if (shape === 'instances') return { aet, query, service: 'qido', resource: 'instances' };
   if (first === 'instances' && study === 'count' && rest.length === 2) return { aet, query, service: 'qido', resource: 'count' };
+  if (shape === 'studies/*/series') return { ...from, service: 'qido', resource: 'series' };
   if (shape === 'studies/*/instances') return { ...from, service: 'qido', resource: 'instances' };
   if (shape === 'studies/*/instances/*' && series === 'count') return { ...from, service: 'qido', resource: 'count' };
   if (shape === 'studies/*') return { ...from, service: 'wado', resource: 'files' };
@@ -112,9 +115,10 @@ export async function answerRequest(request: ArchiveRequest, { store, faults, ae
         parseAccept(request.accept).some(({ name }) => name === '*/*' || name === 'application/json'),
       );
     case 'studies':
+    case 'series':
     case 'instances':
       if (negotiate(request.accept, QUERY_TYPES) === undefined) return emptyAnswer(406);
-      return target.resource === 'studies' ? findStudies(context) : findInstances(context);
+      return FIND[target.resource](context);
     case 'files':
       return retrieve(
         {

@@ -23,6 +23,7 @@ const DEFAULTS: Omit<ArchiveConfig, 'url'> = {
   maxBytes: 20_000_000,
   timeout: 30,
   confirm: true,
+  otherInstitution: 'quarantine',
   proof: 'listed',
 };
 const STORED: Outcome = { kind: 'stored', proof: 'listed', alreadyThere: false };

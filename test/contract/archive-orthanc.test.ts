@@ -34,6 +34,7 @@ describe.skipIf(requirePeer('Orthanc with its DICOMweb plug-in', orthancAvailabl
       maxBytes: 20_000_000,
       timeout: 60,
       confirm: true,
+      otherInstitution: 'quarantine',
       proof: 'listed',
     };
   });

@@ -74,6 +74,17 @@ export class FakeArchive implements Archive {
     );
   }
 
+  /** By study: what it holds it under. */
+  readonly registered = new Map<string, readonly string[]>();
+  /** Studies that it was asked about. */
+  readonly questions: string[] = [];
+
+  async institutions(study: string): Promise<ReadonlySet<string>> {
+    this.questions.push(study);
+    if (this.finding !== undefined) throw this.finding;
+    return new Set(this.registered.get(study) ?? []);
+  }
+
   #holds({ studyInstanceUID, sopInstanceUID }: OutgoingInstance): boolean {
     return this.held.has(`${studyInstanceUID}/${sopInstanceUID}`);
   }
@@ -122,6 +133,7 @@ export function ingestDouble({
       sources.push(source);
       return archive;
     },
+    ownInstitution: () => undefined,
     prepare: async (file) => prepareFake(file instanceof Uint8Array ? file : await file.read(0, file.length)),
     ruleSet: RULES,
     config: { site: 'default', ingest: { maxBytesInFlight }, archive: { maxInstances, maxBytes } },

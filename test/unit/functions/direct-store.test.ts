@@ -170,7 +170,13 @@ describe('the store that is the archive', () => {
       const instance = { studyInstanceUID: '1.2', sopInstanceUID: '1.2.3', content: 'sent:a' };
       const there: Outcome = { kind: 'stored', proof: 'listed', alreadyThere: true };
       const archive = journaledArchive(
-        { description: 'fake', find: async () => new Map(), store: async () => [there], close: async () => undefined },
+        {
+          description: 'fake',
+          find: async () => new Map(),
+          institutions: async () => new Set(),
+          store: async () => [there],
+          close: async () => undefined,
+        },
         journal,
       );
       await archive.store([{ ...instance, md5: 'a', seriesInstanceUID: '1.1', sopClassUID: '1', segments: [], length: 0 }]);
