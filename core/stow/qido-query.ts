@@ -13,14 +13,16 @@ const TRANSIENT = new Set([429, 500, 502, 503, 504]);
 export interface QidoQuery {
   /** What lies under a study: `resource` is `instances?…` or `series?…`. Nothing where the archive does not know the study. */
   underStudy(study: string, resource: string, signal: AbortSignal | undefined): Promise<readonly JsonDataSet[]>;
+  /** The same of the archive as a whole. */
+  everywhere(resource: string, signal: AbortSignal | undefined): Promise<readonly JsonDataSet[]>;
 }
 
 /** Throws `ARCHIVE_…` errors. */
 export function createQidoQuery(web: DicomWeb): QidoQuery {
-  async function get(resource: string, signal: AbortSignal | undefined): Promise<HttpAnswer> {
+  async function get(path: string, signal: AbortSignal | undefined): Promise<HttpAnswer> {
     return retry(
       async () => {
-        const answer = await web.get(resource, { accept: 'application/dicom+json', maxBytes: MAX_BYTES, signal });
+        const answer = await web.getPath(path, { accept: 'application/dicom+json', maxBytes: MAX_BYTES, signal });
         if (TRANSIENT.has(answer.status)) throw answerError(answer.status, 'QIDO-RS', web.url);
         if (!answer.complete) {
           throw new StorestowError('ARCHIVE_UNAVAILABLE', 'the answer to QIDO-RS was cut or too long', { object: web.url });
@@ -31,8 +33,8 @@ export function createQidoQuery(web: DicomWeb): QidoQuery {
     );
   }
 
-  async function list(resource: string, signal: AbortSignal | undefined): Promise<readonly JsonDataSet[] | 'not found'> {
-    const answer = await get(resource, signal);
+  async function list(path: string, signal: AbortSignal | undefined): Promise<readonly JsonDataSet[] | 'not found'> {
+    const answer = await get(path, signal);
     if (answer.status === 204) return [];
     if (answer.status === 404) return 'not found';
     if (answer.status !== 200) throw answerError(answer.status, 'QIDO-RS', web.url);
@@ -46,10 +48,16 @@ export function createQidoQuery(web: DicomWeb): QidoQuery {
   return {
     /** 404 is a wrong address (dcm4chee: unknown AE title), or, with some archives, an unknown study: another question tells. */
     async underStudy(study, resource, signal) {
-      const listed = await list(`/${study}/${resource}`, signal);
+      const listed = await list(`${web.path}/${study}/${resource}`, signal);
       if (listed !== 'not found') return listed;
-      if ((await list(`?StudyInstanceUID=${study}&limit=1`, signal)) === 'not found') throw answerError(404, 'QIDO-RS', web.url);
+      if ((await list(`${web.path}?StudyInstanceUID=${study}&limit=1`, signal)) === 'not found')
+        throw answerError(404, 'QIDO-RS', web.url);
       return [];
+    },
+    async everywhere(resource, signal) {
+      const listed = await list(web.path.replace(/studies$/, resource), signal);
+      if (listed === 'not found') throw answerError(404, 'QIDO-RS', web.url);
+      return listed;
     },
   };
 }

@@ -11,6 +11,8 @@ const SERIES_INSTANCE_UID = '0020000E';
 
 /** UIDs of one question: with 64 characters each, an address stays below 4 KB. */
 const UIDS_A_QUESTION = 50;
+/** Beyond so many the study is asked for as a whole: 1,000 instances a page instead of 50 a question. */
+const MAX_QUESTIONS = 4;
 /** dcm4chee answers with this many at most, so a listing goes in pages. */
 const PAGE = 1000;
 const MAX_PAGES = 1000;
@@ -22,6 +24,8 @@ export interface Asking {
 }
 
 export interface Qido {
+  /** Whether it tells the digest of what is stored, as dcm4chee does. */
+  readonly tellsDigests: boolean;
   /** Whether it lists any instance under the study. */
   holdsStudy(studyInstanceUID: string, asking?: Asking): Promise<boolean>;
   /** Those of the instances that it lists under the study, by SOP Instance UID. */
@@ -30,24 +34,29 @@ export interface Qido {
     sopInstanceUIDs: readonly string[],
     asking?: Asking,
   ): Promise<ReadonlyMap<string, ArchivedInstance>>;
+  /** Study Instance UIDs under which the archive as a whole lists the instance. */
+  studiesOf(sopInstanceUID: string, asking?: Asking): Promise<readonly string[]>;
 }
 
-/** Both throw `ARCHIVE_…` errors and `INVALID_UID`. */
+/** All throw `ARCHIVE_…` errors and `INVALID_UID`. */
 export function createQido(web: DicomWeb): Qido {
   const query = createQidoQuery(web);
   // A list of UIDs is optional for an archive (PS3.18 8.3.4.1). Once one was answered with two of them, lists are trusted.
   let listsUnderstood = false;
   // dcm4chee serves below this path; includefield=all makes others read every file.
-  const digestsKept = /\/dcm4chee-arc\/aets\//.test(web.url);
+  const tellsDigests = /\/dcm4chee-arc\/aets\//.test(web.url);
+
+  function fields(digests: boolean | undefined): string {
+    return digests === true && tellsDigests ? '&includefield=all' : '';
+  }
 
   async function askForList(
     study: string,
     uids: readonly string[],
     { digests, signal }: Asking,
   ): Promise<readonly JsonDataSet[]> {
-    const fields = digests === true && digestsKept ? '&includefield=all' : '';
     try {
-      return await query.underStudy(study, `instances?SOPInstanceUID=${uids.join(',')}${fields}`, signal);
+      return await query.underStudy(study, `instances?SOPInstanceUID=${uids.join(',')}${fields(digests)}`, signal);
     } catch (error) {
       // 400, 414 and the like to a list: the archive may still answer to the whole study.
       if (uids.length > 1 && error instanceof StorestowError && error.code === 'ARCHIVE_REFUSED') return [];
@@ -59,21 +68,26 @@ export function createQido(web: DicomWeb): Qido {
   async function askForStudy(
     study: string,
     wanted: ReadonlySet<string>,
-    { signal }: Asking,
+    { digests, signal }: Asking,
   ): Promise<Map<string, ArchivedInstance>> {
     const found = new Map<string, ArchivedInstance>();
     const seen = new Set<string>();
     for (let page = 0; page < MAX_PAGES; page++) {
       const before = seen.size;
-      const dataSets = await query.underStudy(study, `instances?limit=${String(PAGE)}&offset=${String(seen.size)}`, signal);
+      const dataSets = await query.underStudy(
+        study,
+        `instances?limit=${String(PAGE)}&offset=${String(seen.size)}${fields(digests)}`,
+        signal,
+      );
       for (const dataSet of dataSets) seen.add(firstString(dataSet, SOP_INSTANCE_UID) ?? '');
       for (const instance of readInstances(dataSets, study, wanted)) found.set(instance.sopInstanceUID, instance);
-      if (seen.size === before) break;
+      if (seen.size === before || found.size === wanted.size) break;
     }
     return found;
   }
 
   return {
+    tellsDigests,
     async holdsStudy(studyInstanceUID, { signal } = {}) {
       const study = uidSegment(studyInstanceUID);
       return (await query.underStudy(study, 'instances?limit=1', signal)).some((dataSet) => belongsTo(dataSet, study));
@@ -81,6 +95,7 @@ export function createQido(web: DicomWeb): Qido {
     async find(studyInstanceUID, sopInstanceUIDs, asking = {}) {
       const study = uidSegment(studyInstanceUID);
       const wanted = new Set(sopInstanceUIDs.map(uidSegment));
+      if (wanted.size > UIDS_A_QUESTION * MAX_QUESTIONS) return askForStudy(study, wanted, asking);
       const found = new Map<string, ArchivedInstance>();
       for (const uids of chunksOf([...wanted], UIDS_A_QUESTION)) {
         const answered = readInstances(await askForList(study, uids, asking), study, new Set(uids));
@@ -89,6 +104,11 @@ export function createQido(web: DicomWeb): Qido {
       }
       if (listsUnderstood || wanted.size < 2 || found.size === wanted.size) return found;
       return new Map([...(await askForStudy(study, wanted, asking)), ...found]);
+    },
+    async studiesOf(sopInstanceUID, { signal } = {}) {
+      const dataSets = await query.everywhere(`instances?SOPInstanceUID=${uidSegment(sopInstanceUID)}`, signal);
+      const ofInstance = dataSets.filter((dataSet) => firstString(dataSet, SOP_INSTANCE_UID) === sopInstanceUID);
+      return [...new Set(ofInstance.flatMap((dataSet) => firstString(dataSet, STUDY_INSTANCE_UID) ?? []))];
     },
   };
 }
