@@ -4,7 +4,19 @@ import { StorestowError } from './errors.ts';
 
 export type Log = Logger;
 
-const REDACTED = ['PatientName', 'PatientID', 'PatientBirthDate', 'password', 'token', 'secretAccessKey', 'authorization'];
+const REDACTED = [
+  'PatientName',
+  'PatientID',
+  'PatientBirthDate',
+  'password',
+  'token',
+  'clientSecret',
+  'passphrase',
+  'access_token',
+  'client_secret',
+  'secretAccessKey',
+  'authorization',
+];
 
 /** Name, code, object and stack of an error and its causes; a cause from outside may quote input, so its message stays out. */
 function serializeError(error: unknown): unknown {

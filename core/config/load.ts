@@ -1,12 +1,13 @@
 /**
  * Configuration from a file or the environment. `STORESTOW_CONFIG` is a path, or the JSON itself (a Lambda function has
- * no file). Secrets may stand in the environment instead: `STORESTOW_ARCHIVE_TOKEN`, `STORESTOW_ARCHIVE_PASSWORD`,
+ * no file). Secrets may stand in the environment instead, and one that does wins: `STORESTOW_ARCHIVE_TOKEN`,
+ * `STORESTOW_ARCHIVE_PASSWORD`, `STORESTOW_ARCHIVE_CLIENT_SECRET`, `STORESTOW_ARCHIVE_TLS_PASSPHRASE`,
  * `STORESTOW_S3_SECRET_ACCESS_KEY`.
  */
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { StorestowError } from '../errors.ts';
-import { configSchema, type Config } from './schema.ts';
+import { configSchema, type ArchiveAuth, type ArchiveConfig, type Config } from './schema.ts';
 
 /** Throws `CONFIG_INVALID`, naming every setting that is wrong. */
 export function parseConfig(value: unknown, name: string): Config {
@@ -56,18 +57,34 @@ function parseJson(text: string, name: string): unknown {
 }
 
 function withSecrets(config: Config, env: ConfigSource['env']): Config {
-  const token = env['STORESTOW_ARCHIVE_TOKEN'];
-  const password = env['STORESTOW_ARCHIVE_PASSWORD'];
   const secretAccessKey = env['STORESTOW_S3_SECRET_ACCESS_KEY'];
   const { archive, bucket } = config;
   return {
     ...config,
-    ...(archive?.auth.kind === 'bearer' && token !== undefined
-      ? { archive: { ...archive, auth: { ...archive.auth, token } } }
-      : {}),
-    ...(archive?.auth.kind === 'basic' && password !== undefined
-      ? { archive: { ...archive, auth: { ...archive.auth, password } } }
-      : {}),
+    ...(archive === undefined ? {} : { archive: withArchiveSecrets(archive, env) }),
     ...(bucket?.kind === 's3' && secretAccessKey !== undefined ? { bucket: { ...bucket, secretAccessKey } } : {}),
   };
+}
+
+function withArchiveSecrets(archive: ArchiveConfig, env: ConfigSource['env']): ArchiveConfig {
+  const passphrase = env['STORESTOW_ARCHIVE_TLS_PASSPHRASE'];
+  const { auth, tls } = archive;
+  return {
+    ...archive,
+    auth: withAuthSecret(auth, env),
+    ...(tls?.key !== undefined && passphrase !== undefined ? { tls: { ...tls, passphrase } } : {}),
+  };
+}
+
+function withAuthSecret(auth: ArchiveAuth, env: ConfigSource['env']): ArchiveAuth {
+  switch (auth.kind) {
+    case 'none':
+      return auth;
+    case 'basic':
+      return { ...auth, password: env['STORESTOW_ARCHIVE_PASSWORD'] ?? auth.password };
+    case 'bearer':
+      return { ...auth, token: env['STORESTOW_ARCHIVE_TOKEN'] ?? auth.token };
+    case 'oauth2':
+      return { ...auth, clientSecret: env['STORESTOW_ARCHIVE_CLIENT_SECRET'] ?? auth.clientSecret };
+  }
 }

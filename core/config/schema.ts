@@ -30,16 +30,59 @@ const s3Bucket = z.strictObject({
 
 export const bucketSchema = z.discriminatedUnion('kind', [folderBucket, s3Bucket]);
 
+/** A secret stands here, or in a file (the setting with `File`), or in the environment (load.ts). */
+const secret = z.string().min(1).optional();
+const secretFile = z.string().min(1).optional();
+
+/** The one or the other. */
+function oneOf(first: string, second: string): readonly [(value: Readonly<Record<string, unknown>>) => boolean, string] {
+  return [(value) => value[first] === undefined || value[second] === undefined, `give either ${first} or ${second}, not both`];
+}
+
 const authSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('none') }),
-  z.strictObject({ kind: z.literal('basic'), username: z.string(), password: z.string() }),
-  z.strictObject({ kind: z.literal('bearer'), token: z.string() }),
+  z
+    .strictObject({ kind: z.literal('basic'), username: z.string(), password: z.string().optional(), passwordFile: secretFile })
+    .refine(...oneOf('password', 'passwordFile')),
+  z
+    .strictObject({ kind: z.literal('bearer'), token: z.string().optional(), tokenFile: secretFile })
+    .refine(...oneOf('token', 'tokenFile')),
+  /** Client credentials (RFC 6749 4.4). */
+  z
+    .strictObject({
+      kind: z.literal('oauth2'),
+      /** Keycloak: `https://HOST/realms/REALM/protocol/openid-connect/token`. */
+      tokenUrl: z.url({ protocol: /^https?$/ }),
+      clientId: z.string().min(1),
+      clientSecret: secret,
+      clientSecretFile: secretFile,
+      /** Where the secret goes: in the Authorization header, or in the body (RFC 6749 2.3.1). */
+      clientAuthentication: z.enum(['basic', 'post']).default('basic'),
+      scope: z.string().min(1).optional(),
+    })
+    .refine(...oneOf('clientSecret', 'clientSecretFile')),
 ]);
+
+/** PEM files; for the archive and for the token server. */
+const tlsSchema = z
+  .strictObject({
+    /** The only authorities that are trusted: files, `system` for those of the operating system, `bundled` for those that Node brings. Absent: `bundled`. */
+    ca: z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]).optional(),
+    /** The client's certificate, with the chain that it needs, and its key. */
+    cert: z.string().min(1).optional(),
+    key: z.string().min(1).optional(),
+    /** Of the key. */
+    passphrase: secret,
+    passphraseFile: secretFile,
+  })
+  .refine((tls) => (tls.cert === undefined) === (tls.key === undefined), 'cert and key go together; give both or neither')
+  .refine(...oneOf('passphrase', 'passphraseFile'));
 
 export const archiveSchema = z.strictObject({
   /** STOW-RS address; `%@` or `{aet}` → calling AE title, `{institution}`, `{site}`. */
   url: z.string().min(1),
   auth: authSchema.default({ kind: 'none' }),
+  tls: tlsSchema.optional(),
   /** Requests under way at once. */
   connections: z.int().min(1).max(20).default(4),
   /** Of one request. */
@@ -147,6 +190,7 @@ export type BucketConfig = z.output<typeof bucketSchema>;
 export type ArchiveConfig = z.output<typeof archiveSchema>;
 export type ProofLevel = ArchiveConfig['proof'];
 export type ArchiveAuth = z.output<typeof authSchema>;
+export type ArchiveTls = z.output<typeof tlsSchema>;
 export type CoerceConfig = z.output<typeof coerceSchema>;
 export type ReceiverConfig = z.output<typeof receiverSchema>;
 export type LogConfig = z.output<typeof logSchema>;

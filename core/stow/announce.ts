@@ -4,6 +4,7 @@
  */
 import { request as plainRequest, type ClientRequest } from 'node:http';
 import { request as tlsRequest, type RequestOptions } from 'node:https';
+import { explainConnection } from './connection-failure.ts';
 import type { HttpAnswer, HttpClient, HttpResult } from './http.ts';
 
 export interface AnnounceOptions {
@@ -43,8 +44,10 @@ export function openAnnouncer(origin: string, { timeout, tls = {} }: AnnounceOpt
       sending.on('continue', () => resolve(answered(100)));
       sending.on('response', ({ statusCode = 0 }) => resolve(answered(statusCode)));
       sending.on('error', (cause) => {
-        const failure = signal?.aborted === true ? 'aborted' : connected ? 'interrupted' : 'unreachable';
-        resolve({ kind: 'failed', failure, cause });
+        const explained = explainConnection(cause, origin);
+        const reached = connected && explained === undefined;
+        const failure = signal?.aborted === true ? 'aborted' : reached ? 'interrupted' : 'unreachable';
+        resolve({ kind: 'failed', failure, cause: explained ?? cause });
       });
       const timer = setTimeout(() => resolve({ kind: 'failed', failure: 'timeout', cause: undefined }), timeout * 1000);
       sending.flushHeaders();

@@ -4,11 +4,12 @@ import type { ArchiveConfig } from '../config/schema.ts';
 import { StorestowError, type ErrorCode } from '../errors.ts';
 import { openAnnouncer } from './announce.ts';
 import { archiveOrigin, archiveUrl, type UrlSource } from './archive-url.ts';
-import { createCredentials } from './authorization.ts';
+import { openCredentials } from './authorization.ts';
 import { authorize } from './credentials.ts';
-import { openHttp, type BodySink, type HttpAnswer, type HttpClient, type HttpResult } from './http.ts';
+import { openHttp, type BodySink, type HttpAnswer, type HttpClient, type HttpRequest, type HttpResult } from './http.ts';
 import { newBoundary, multipartType, type MultipartBody } from './multipart-body.ts';
 import { askLength, type LengthTaken } from './request-length.ts';
+import { readTlsFiles } from './tls-files.ts';
 
 /** Seconds until an archive that knows no `Expect` has said nothing for long enough. */
 const ANNOUNCE_TIMEOUT = 5;
@@ -23,17 +24,19 @@ export interface Connection {
   close(): Promise<void>;
 }
 
+/** Throws `CONFIG_INVALID` for the address, and for what `archive.auth` and `archive.tls` name. */
 export function openConnection(config: ArchiveConfig): Connection {
   const origin = archiveOrigin(config.url);
-  const credentials = createCredentials(config.auth);
-  const http = openHttp(origin, { connections: config.connections, timeout: config.timeout });
-  const announcer = openAnnouncer(origin, { timeout: Math.min(config.timeout, ANNOUNCE_TIMEOUT) });
+  const tls = readTlsFiles(config.tls ?? {});
+  const credentials = openCredentials(config.auth, tls);
+  const http = openHttp(origin, { connections: config.connections, timeout: config.timeout, tls });
+  const announcer = openAnnouncer(origin, { timeout: Math.min(config.timeout, ANNOUNCE_TIMEOUT), tls });
   return {
     http: authorize(http, credentials),
     announcer: authorize(announcer, credentials),
     limit: createLimit(config.connections),
     close: async () => {
-      await Promise.all([http.close(), announcer.close()]);
+      await Promise.all([http.close(), announcer.close(), credentials.close()]);
     },
   };
 }
@@ -47,6 +50,10 @@ export interface GetOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface PostOptions extends GetOptions {
+  readonly text?: string;
+}
+
 export interface DicomWeb {
   /** STOW-RS address, without credentials. */
   readonly url: string;
@@ -56,6 +63,8 @@ export interface DicomWeb {
   get(resource: string, options: GetOptions): Promise<HttpAnswer>;
   /** The same of another path of the archive's origin. */
   getPath(path: string, options: GetOptions): Promise<HttpAnswer>;
+  /** A question that the archive's own services take as a POST; it must change nothing there. */
+  postPath(path: string, options: PostOptions): Promise<HttpAnswer>;
   store(body: MultipartBody, maxBytes: number, signal: AbortSignal | undefined): Promise<HttpResult>;
   /** Whether it takes a STOW-RS request of so many bytes; asked by the request's head alone. */
   takes(length: number, signal?: AbortSignal): Promise<LengthTaken>;
@@ -64,8 +73,8 @@ export interface DicomWeb {
 export function createDicomWeb(config: ArchiveConfig, source: UrlSource, { http, announcer }: Connection): DicomWeb {
   const url = archiveUrl(config.url, source);
   const path = new URL(url).pathname;
-  const getPath = async (resource: string, { accept, maxBytes, sink, signal }: GetOptions): Promise<HttpAnswer> => {
-    const result = await http.request({ method: 'GET', path: resource, headers: { accept }, maxBytes, sink, signal });
+  const ask = async (request: HttpRequest): Promise<HttpAnswer> => {
+    const result = await http.request(request);
     if (result.kind === 'answered') return result;
     if (result.failure !== 'aborted' && result.cause instanceof StorestowError) throw result.cause;
     const why =
@@ -74,11 +83,18 @@ export function createDicomWeb(config: ArchiveConfig, source: UrlSource, { http,
         : 'the archive does not answer; check that it runs and that archive.url is right';
     throw new StorestowError('ARCHIVE_UNAVAILABLE', why, { object: url, cause: result.cause });
   };
+  const getPath = async (resource: string, { accept, ...options }: GetOptions): Promise<HttpAnswer> =>
+    ask({ method: 'GET', path: resource, headers: { accept }, ...options });
   return {
     url,
     path,
     get: async (resource, options) => getPath(`${path}${resource}`, options),
     getPath,
+    postPath: async (resource, { accept, text = '', ...options }) => {
+      const bytes = new TextEncoder().encode(text);
+      const body = { length: bytes.length, chunks: () => [bytes] };
+      return ask({ method: 'POST', path: resource, headers: { accept, 'content-type': 'text/plain' }, body, ...options });
+    },
     store: async (body, maxBytes, signal) =>
       http.request({
         method: 'POST',

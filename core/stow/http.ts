@@ -4,11 +4,15 @@
  */
 import { Readable } from 'node:stream';
 import { Pool } from 'undici';
+import { explainConnection } from './connection-failure.ts';
+import type { TlsMaterial } from './tls-files.ts';
 
 export interface HttpOptions {
   readonly connections: number;
   /** Seconds until the first byte of an answer, and from there until its last. */
   readonly timeout: number;
+  /** Of an https origin; default: the authorities that Node brings, no client certificate. */
+  readonly tls?: TlsMaterial;
 }
 
 export interface HttpRequest {
@@ -78,7 +82,7 @@ function headerText(value: string | string[] | undefined): string {
   return Array.isArray(value) ? value.join(', ') : (value ?? '');
 }
 
-export function openHttp(origin: string, { connections, timeout }: HttpOptions): HttpClient {
+export function openHttp(origin: string, { connections, timeout, tls = {} }: HttpOptions): HttpClient {
   const milliseconds = timeout * 1000;
   const pool = new Pool(origin, {
     connections,
@@ -86,6 +90,7 @@ export function openHttp(origin: string, { connections, timeout }: HttpOptions):
     allowH2: false,
     headersTimeout: milliseconds,
     bodyTimeout: milliseconds,
+    connect: { ...tls },
   });
 
   async function readBody(
@@ -145,7 +150,8 @@ export function openHttp(origin: string, { connections, timeout }: HttpOptions):
           ...(await readBody(answer.body, maxBytes, deadline, answer.statusCode === 200 ? sink : undefined)),
         };
       } catch (cause) {
-        return { kind: 'failed', failure: failureOf(cause, sent, signal), cause };
+        const explained = signal?.aborted === true ? undefined : explainConnection(cause, origin);
+        return { kind: 'failed', failure: failureOf(cause, sent && explained === undefined, signal), cause: explained ?? cause };
       }
     },
     close: async () => pool.destroy(),
