@@ -41,6 +41,10 @@ def values(dataset, big_endian, path=""):
             yield here, element.VR, repr(element.value)
 
 
+def plain(vr):
+    return getattr(vr, "value", vr)
+
+
 def compare(before, after):
     try:
         old, new = dcmread(before), dcmread(after)
@@ -58,7 +62,8 @@ def compare(before, after):
         if rewritten != value:
             different.append(path)
         if rewritten_vr != vr:
-            vrs[f"{vr} → {rewritten_vr}"] += 1
+            # An ambiguous VR that pydicom has resolved is a str and an Enum: how that is formatted differs from Python to Python.
+            vrs[f"{plain(vr)} → {plain(rewritten_vr)}"] += 1
     return {"before": before, "elements": len(one), "vrs": vrs, "different": different}
 
 
