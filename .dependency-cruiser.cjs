@@ -6,8 +6,7 @@ const SHIPPED = '^(core|functions|local-uploader|local-cloud|cli)/';
 
 /** Library → the files that may import it. */
 const VENDORS = {
-  dcmjs: '^core/dicom/dictionary\\.ts$',
-  'iconv-lite': '^core/dicom/character-set\\.ts$',
+  'iconv-lite': '^core/dicom/code-pages\\.ts$',
   plist: '^core/property-list\\.ts$',
   '@cornerstonejs/codec-openjpeg': '^core/encode/openjpeg\\.ts$',
   '@cornerstonejs/codec-openjph': '^core/encode/openjph\\.ts$',

@@ -8,6 +8,8 @@ if (Number(process.versions.node.split('.')[0]) < 24) {
   );
   process.exitCode = 2;
 } else {
+  const { keepCompiledCode } = await import('./compile-cache.ts');
+  keepCompiledCode();
   const { run } = await import('./program.ts');
   process.exitCode = await run(process.argv.slice(2));
 }

@@ -1,10 +1,6 @@
-/**
- * Specific Character Set (0008,0005): text ↔ bytes for every Defined Term of PS3.3 C.12.1.1.2. The only file that knows
- * iconv-lite, which has the tables of the code pages.
- */
-import iconv from 'iconv-lite';
-
+/** Specific Character Set (0008,0005): text ↔ bytes for every Defined Term of PS3.3 C.12.1.1.2. */
 import { StorestowError } from '../errors.ts';
+import { decodeCodePage, encodeCodePage } from './code-pages.ts';
 import { asciiText } from './element-value.ts';
 import type { DataSet, VR } from './data-set.ts';
 import { decodeIso2022, encodeIso2022, ESC } from './iso2022.ts';
@@ -88,7 +84,7 @@ function decode(bytes: Uint8Array, vr: VR, characterSet: CharacterSet): string {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (!bytes.some((byte) => byte >= 0x80 || byte === ESC)) return buffer.toString('latin1');
   const repertoire = GOVERNED.has(vr) ? repertoireOf(characterSet) : repertoireOf(DEFAULT_CHARACTER_SET);
-  return typeof repertoire === 'string' ? iconv.decode(buffer, repertoire) : decodeIso2022(bytes, repertoire, vr === 'PN');
+  return typeof repertoire === 'string' ? decodeCodePage(buffer, repertoire) : decodeIso2022(bytes, repertoire, vr === 'PN');
 }
 
 /**
@@ -108,7 +104,11 @@ export function encodeText(values: readonly string[], vr: VR, characterSet: Char
   throw notEncodable(vr, characterSet, 'has a character that the character set lacks');
 }
 
+/** Printable ASCII but the backslash: what nearly every value is. */
+const PLAIN = /^[ -[\]-~]*$/;
+
 function checkCharacters(value: string, vr: VR, characterSet: CharacterSet): void {
+  if (PLAIN.test(value)) return;
   const isText = SINGLE_VALUED.has(vr);
   if (!isText && value.includes('\\')) throw notEncodable(vr, characterSet, 'has a backslash within a value');
   for (const character of value) {
@@ -119,13 +119,12 @@ function checkCharacters(value: string, vr: VR, characterSet: CharacterSet): voi
 
 /** Verified by decoding, as iconv-lite writes `?` for what it does not have. */
 function encodeWhole(text: string, encoding: string): Uint8Array | undefined {
-  const bytes = iconv.encode(text, encoding);
-  return iconv.decode(bytes, encoding) === text ? bytes : undefined;
+  const bytes = encodeCodePage(text, encoding);
+  return decodeCodePage(bytes, encoding) === text ? bytes : undefined;
 }
 
 function isAscii(text: string): boolean {
-  for (let index = 0; index < text.length; index++) if (text.charCodeAt(index) >= 0x80) return false;
-  return true;
+  return /^[\0-\x7f]*$/.test(text);
 }
 
 /** The name of an encoding that stands alone, or the code elements of ISO 2022. Throws `UNKNOWN_CHARACTER_SET`. */
@@ -160,14 +159,14 @@ function singleByte(half: 'G0' | 'G1', escape: readonly number[], encoding: stri
   let byCharacter: ReadonlyMap<string, Uint8Array> | undefined;
   const tabulate = (): ReadonlyMap<string, Uint8Array> => {
     const codes = half === 'G0' ? range(0x20, 0x7e) : range(0xa0, 0xff);
-    const entries = codes.map((code): [string, Uint8Array] => [iconv.decode(Buffer.of(code), encoding), Uint8Array.of(code)]);
+    const entries = codes.map((code): [string, Uint8Array] => [decodeCodePage(Buffer.of(code), encoding), Uint8Array.of(code)]);
     return new Map(entries.filter(([character]) => character !== '\ufffd' && character.length === 1));
   };
   return {
     half,
     bytesPerCharacter: 1,
     escape: Uint8Array.of(ESC, ...escape),
-    decode: (bytes) => iconv.decode(Buffer.from(bytes), encoding),
+    decode: (bytes) => decodeCodePage(Buffer.from(bytes), encoding),
     encode: (character) => (byCharacter ??= tabulate()).get(character),
   };
 }
@@ -185,13 +184,13 @@ function doubleByte(half: 'G0' | 'G1', escape: readonly number[], euc: string, p
       for (let at = 0; at < bytes.length; at += 2) {
         encoded.push(...before, ...[...bytes.subarray(at, at + 2)].map((byte) => byte | highBit));
       }
-      return iconv.decode(Buffer.from(encoded), euc);
+      return decodeCodePage(Buffer.from(encoded), euc);
     },
     encode: (character) => {
-      const encoded = iconv.encode(character, euc);
+      const encoded = encodeCodePage(character, euc);
       const pair = encoded.subarray(before.length);
       const isPair = pair.length === 2 && before.every((byte, index) => encoded[index] === byte);
-      if (!isPair || !pair.every((byte) => byte >= 0xa1) || iconv.decode(encoded, euc) !== character) return undefined;
+      if (!isPair || !pair.every((byte) => byte >= 0xa1) || decodeCodePage(encoded, euc) !== character) return undefined;
       return pair.map((byte) => byte & ~highBit);
     },
   };

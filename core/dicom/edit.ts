@@ -142,28 +142,29 @@ export type Writing =
   | { readonly tag: Tag; readonly kept?: never; readonly change: ElementEdit };
 
 /** A data set as it is written: the elements of the source in their order, and among them, by tag, those that changes bring. */
-export function* writingOrder({ source, elements }: DataSetEdit): Generator<Writing> {
-  const isNew = (tag: Tag): boolean => source?.get(tag) === undefined;
-  const inserted = [...elements].filter(([tag]) => isNew(tag)).sort(([a], [b]) => a - b);
+export function writingOrder({ source, elements }: DataSetEdit): readonly Writing[] {
+  const inserted = [...elements].filter(([tag]) => source?.get(tag) === undefined).sort(([a], [b]) => a - b);
+  const order: Writing[] = [];
   let next = 0;
-  function* insertedBelow(limit: number): Generator<Writing> {
+  function insertBelow(limit: number): void {
     for (let entry = inserted[next]; entry !== undefined && entry[0] < limit; entry = inserted[++next]) {
-      yield { tag: entry[0], change: entry[1] };
+      order.push({ tag: entry[0], change: entry[1] });
     }
   }
   const written = new Set<Tag>();
   for (const element of source?.elements ?? []) {
     const { tag } = element;
-    yield* insertedBelow(tag);
+    insertBelow(tag);
     const change = elements.get(tag);
     if (change === undefined || keeps(change, element)) {
-      yield { tag, kept: element };
+      order.push({ tag, kept: element });
     } else if (!written.has(tag)) {
       written.add(tag);
-      yield { tag, change };
+      order.push({ tag, change });
     }
   }
-  yield* insertedBelow(Infinity);
+  insertBelow(Infinity);
+  return order;
 }
 
 /** A sequence that was only walked through, or the second of two with one tag, of which the first is edited. */

@@ -2,6 +2,7 @@
 import type { Element, Encoding, Tag } from './data-set.ts';
 import type { SegmentSink } from './segment-sink.ts';
 import { groupOf, isGroupLength } from './tag-text.ts';
+import { writeNumber } from './write-number.ts';
 
 export class GroupLengths {
   readonly #encoding: Encoding;
@@ -36,8 +37,7 @@ export class GroupLengths {
 
   settle(): void {
     for (const [group, bytes] of this.#reserved) {
-      const view = new DataView(bytes.buffer, bytes.byteOffset);
-      view.setUint32(bytes.length - 4, this.#sizes.get(group) ?? 0, !this.#encoding.bigEndian);
+      writeNumber(bytes, bytes.length - 4, 4, this.#sizes.get(group) ?? 0, this.#encoding.bigEndian);
     }
   }
 }

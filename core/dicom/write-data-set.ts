@@ -11,6 +11,7 @@ import { SegmentSink } from './segment-sink.ts';
 import { groupOf } from './tag-text.ts';
 import { TAG } from './tags.ts';
 import { checkedLength, elementHeader, itemHeader, writeElement } from './write-element.ts';
+import { writeNumber } from './write-number.ts';
 
 const IMPLICIT_LITTLE_ENDIAN: Encoding = { explicitVR: false, bigEndian: false };
 
@@ -113,6 +114,6 @@ function writeItem(tag: Tag, item: ItemEdit, bytes: Uint8Array, encoding: Encodi
 /** A header with its length, the last 32 bits, written anew; the rest of it stays as it was. */
 function withLength(bytes: Uint8Array, start: number, end: number, length: number, { bigEndian }: Encoding): Uint8Array {
   const header = new Uint8Array(bytes.subarray(start, end));
-  new DataView(header.buffer, header.byteOffset).setUint32(header.length - 4, length, !bigEndian);
+  writeNumber(header, header.length - 4, 4, length, bigEndian);
   return header;
 }

@@ -9,6 +9,7 @@ import type { SegmentSink } from './segment-sink.ts';
 import { formatTag, groupOf } from './tag-text.ts';
 import { TAG } from './tags.ts';
 import { hasLongForm, padByteOf, unitOf } from './value-representation.ts';
+import { writeNumber } from './write-number.ts';
 
 /** PS3.5 7.1.1: 0xFFFFFFFF is the undefined length, and lengths are even. */
 const MAX_LENGTH = 0xfffffffe;
@@ -61,15 +62,14 @@ function swapped(tag: Tag, value: Uint8Array, vr: VR): Uint8Array {
 export function elementHeader(tag: Tag, vr: VR, length: number, { explicitVR, bigEndian }: Encoding): Uint8Array {
   const long = explicitVR && hasLongForm(vr);
   const header = new Uint8Array(long ? 12 : 8);
-  const view = new DataView(header.buffer);
-  view.setUint16(0, groupOf(tag), !bigEndian);
-  view.setUint16(2, tag & 0xffff, !bigEndian);
+  writeNumber(header, 0, 2, groupOf(tag), bigEndian);
+  writeNumber(header, 2, 2, tag & 0xffff, bigEndian);
   if (explicitVR) {
     header[4] = vr.charCodeAt(0);
     header[5] = vr.charCodeAt(1);
   }
-  if (explicitVR && !long) view.setUint16(6, length, !bigEndian);
-  else view.setUint32(long ? 8 : 4, length, !bigEndian);
+  if (explicitVR && !long) writeNumber(header, 6, 2, length, bigEndian);
+  else writeNumber(header, long ? 8 : 4, 4, length, bigEndian);
   return header;
 }
 

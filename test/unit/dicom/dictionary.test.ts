@@ -1,10 +1,12 @@
 import { execFileSync } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
 
 import { describe, expect, it } from 'vitest';
 
 import { isSignOpen, keywordOf, tagOf, vrOf } from '../../../core/dicom/dictionary.ts';
 import { formatTag, isGroupLength, isPrivate, isPrivateCreator, parseTag } from '../../../core/dicom/tag-text.ts';
 import { TAG } from '../../../core/dicom/tags.ts';
+import { dictionaryModule } from '../../../scripts/dictionary-table.ts';
 
 describe('the dictionary', () => {
   it.each([
@@ -39,6 +41,8 @@ describe('the dictionary', () => {
     ['constructor', undefined],
     ['patientname', undefined],
     ['', undefined],
+    ['PN   PatientName', undefined],
+    ['PatientName\n00100020LO', undefined],
   ])('finds %j', (keyword, tag) => {
     expect(tagOf(keyword)).toBe(tag);
   });
@@ -59,6 +63,11 @@ describe('the dictionary', () => {
       if (known === undefined) expect(keyword).toMatch(/Item$/);
       else expect(known).toBe(keyword);
     }
+  });
+
+  it('is what dcmjs has; run scripts/dictionary-table.ts where it is not', async () => {
+    const table = await readFile(new URL('../../../core/dicom/dictionary-table.ts', import.meta.url), 'utf8');
+    expect(table).toBe(dictionaryModule());
   });
 
   it('loads without a word', () => {
