@@ -34,3 +34,9 @@ export function logLevelOption(): Option<'--log-level <level>', undefined, undef
     'Output:',
   );
 }
+
+export function syslogOption(): Option<'--syslog', undefined, undefined, undefined, false, undefined> {
+  return new Option('--syslog', "logs to the system's log too, for journald and Console.app (default: log.syslog)").helpGroup(
+    'Output:',
+  );
+}

@@ -17,7 +17,7 @@ import { storescuLine } from '../local-cloud/storescp-command.ts';
 import { uploadStudy } from '../local-uploader/upload-study.ts';
 import type { FileReport } from '../local-uploader/upload-report.ts';
 import { parseBucketAddress } from './bucket-address.ts';
-import { Command, configOption, examples, logLevelOption, wholeNumber, type Subcommand } from './command.ts';
+import { Command, configOption, examples, logLevelOption, syslogOption, wholeNumber, type Subcommand } from './command.ts';
 import { endingSignal } from './ending-signal.ts';
 import { EXIT, type Finish } from './exit-code.ts';
 import { IngestSummary } from './ingest-summary.ts';
@@ -40,6 +40,7 @@ interface Options {
   readonly aet: string;
   readonly receiver: boolean;
   readonly logLevel?: string | undefined;
+  readonly syslog?: boolean | undefined;
 }
 
 interface RunningReceiver {
@@ -71,6 +72,7 @@ export function upCommand(finish: Finish): Subcommand {
     .option('--institutions <plist>', 'institution mapping, an XML property list (default: InstitutionName stays as received)')
     .option('--rules <file>', 'site rules, JSON')
     .addOption(logLevelOption())
+    .addOption(syslogOption())
     .addHelpText(
       'after',
       examples(
@@ -81,8 +83,9 @@ export function upCommand(finish: Finish): Subcommand {
       ),
     )
     .action(async (folders, options) => {
-      const log = createLog({ level: options.logLevel ?? (folders.length > 0 ? 'silent' : 'warn'), name: 'up' });
       const config = await configOf(options);
+      const level = options.logLevel ?? (folders.length > 0 ? 'silent' : 'warn');
+      const log = createLog({ level, name: 'up', syslog: options.syslog ?? config.log.syslog });
       await checkConfig(config);
       await checkFolders(folders);
       if (folders.length > 0) finish(await ingestFolders(folders, options, config, log));

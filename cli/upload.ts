@@ -18,7 +18,16 @@ import { uploadExitCode, type UploadReport } from '../local-uploader/upload-repo
 import { uploadSpool } from '../local-uploader/upload-spool.ts';
 import { watchSpool } from '../local-uploader/watch-spool.ts';
 import { uploadStudy, type UploadOptions } from '../local-uploader/upload-study.ts';
-import { Command, configOption, examples, logLevelOption, Option, wholeNumber, type Subcommand } from './command.ts';
+import {
+  Command,
+  configOption,
+  examples,
+  logLevelOption,
+  Option,
+  syslogOption,
+  wholeNumber,
+  type Subcommand,
+} from './command.ts';
 import type { Finish } from './exit-code.ts';
 import { endingSignal } from './ending-signal.ts';
 import { createProgress } from './progress.ts';
@@ -40,6 +49,7 @@ interface Options {
   readonly bucket?: string | undefined;
   readonly data: string;
   readonly logLevel?: string | undefined;
+  readonly syslog?: boolean | undefined;
 }
 
 export function uploadCommand(finish: Finish): Subcommand {
@@ -74,6 +84,7 @@ export function uploadCommand(finish: Finish): Subcommand {
     .option('--bucket <address>', 'folder:PATH, s3://NAME or http(s)://[KEY:SECRET@]HOST/NAME')
     .option('--data <folder>', 'folder of storestow up', DEFAULT_DATA)
     .addOption(logLevelOption())
+    .addOption(syslogOption())
     .addHelpText(
       'after',
       examples(
@@ -87,9 +98,10 @@ export function uploadCommand(finish: Finish): Subcommand {
       ),
     )
     .action(async (args, options) => {
-      const log = createLog({ level: options.logLevel ?? 'warn', name: 'upload' });
       const seed = parseSeedArguments(args);
       const settings = await loadSettings(options);
+      const syslog = options.syslog ?? settings.config.log.syslog;
+      const log = createLog({ level: options.logLevel ?? 'warn', name: 'upload', syslog });
       const store = await openTarget(settings, options, seed, args, log);
       try {
         if (options.watch === true) {

@@ -1,6 +1,8 @@
 /** Structured logs (pino), JSON lines on stderr unless told otherwise. Patient attributes and secrets are redacted by name. */
-import { pino, destination, stdSerializers, type Logger } from 'pino';
+import { writeSync } from 'node:fs';
+import { pino, destination, stdSerializers, type DestinationStream, type Logger } from 'pino';
 import { StorestowError } from './errors.ts';
+import { isJournal, journalPrefix, severityOf, Syslog } from './syslog.ts';
 
 export type Log = Logger;
 
@@ -50,9 +52,11 @@ export interface LogOptions {
   readonly name?: string;
   /** File descriptor or path; default 2 (stderr). */
   readonly to?: number | string;
+  /** To the system's log too; or the path of its socket. */
+  readonly syslog?: boolean | string | undefined;
 }
 
-export function createLog({ level = 'info', name = 'storestow', to = 2 }: LogOptions = {}): Log {
+export function createLog({ level = 'info', name = 'storestow', to = 2, syslog = false }: LogOptions = {}): Log {
   return pino(
     {
       name,
@@ -62,6 +66,37 @@ export function createLog({ level = 'info', name = 'storestow', to = 2 }: LogOpt
       serializers: { err: serializeError, error: serializeError },
       redact: { paths: REDACTED.flatMap((key) => [key, `*.${key}`]), censor: '[redacted]' },
     },
-    destination({ dest: to, sync: true }),
+    destinationOf(name, to, syslog),
   );
+}
+
+/** Where it says what severity a line has, the line's level must be known: pino tells it a destination that asks for it so. */
+const WITH_LEVEL = Symbol.for('pino.metadata');
+
+function destinationOf(name: string, to: number | string, syslog: boolean | string): DestinationStream {
+  const journal = typeof to === 'number' && isJournal(to, process.env['JOURNAL_STREAM']);
+  const own = destination({ dest: to, sync: true });
+  const socket = typeof syslog === 'string' ? syslog : undefined;
+  // The journal is the system's log: a line need not come to it twice.
+  const second = socket === undefined && (syslog === false || journal) ? undefined : openSyslog(name, socket);
+  if (!journal && second === undefined) return own;
+  return {
+    [WITH_LEVEL]: true,
+    lastLevel: 0,
+    write(line: string) {
+      const severity = severityOf(this.lastLevel);
+      own.write(journal ? `${journalPrefix(severity)}${line}` : line);
+      second?.write(severity, line);
+    },
+  } as DestinationStream & { lastLevel: number };
+}
+
+function openSyslog(name: string, socket: string | undefined): Syslog {
+  const tag = name.startsWith('storestow') ? name : `storestow-${name}`;
+  return new Syslog({ tag, socket }, () => {
+    writeSync(
+      2,
+      '{"level":40,"msg":"logger cannot write to the system\'s log; what is logged stands on standard error alone"}\n',
+    );
+  });
 }

@@ -1,0 +1,103 @@
+/**
+ * Log lines for journald, rsyslog and Console.app. Node opens no datagram sockets of Unix, so lines go to the system's `logger`, one
+ * process for each severity in use, which knows the socket of its system and the form that its daemon expects. Where standard error is
+ * the journal already, a line only says its severity, sd-daemon(3).
+ */
+import { spawn, type ChildProcessByStdio } from 'node:child_process';
+import { fstatSync } from 'node:fs';
+import type { Socket } from 'node:net';
+import type { Writable } from 'node:stream';
+
+export type Severity = 'crit' | 'err' | 'warning' | 'info' | 'debug';
+
+/** RFC 5424 6.2.1. */
+const NUMBERS: Readonly<Record<Severity, number>> = { crit: 2, err: 3, warning: 4, info: 6, debug: 7 };
+
+/**
+ * | level of pino           | severity |
+ * |-------------------------|----------|
+ * | 60 fatal and above      | crit     |
+ * | 50 error                | err      |
+ * | 40 warn                 | warning  |
+ * | 30 info                 | info     |
+ * | below                   | debug    |
+ */
+export function severityOf(level: number): Severity {
+  if (level >= 60) return 'crit';
+  if (level >= 50) return 'err';
+  if (level >= 40) return 'warning';
+  return level >= 30 ? 'info' : 'debug';
+}
+
+export function journalPrefix(severity: Severity): string {
+  return `<${NUMBERS[severity]}>`;
+}
+
+/** Whether what is written to the descriptor goes to the journal: systemd names its socket in `JOURNAL_STREAM`, systemd.exec(5). */
+export function isJournal(descriptor: number, journalStream: string | undefined): boolean {
+  if (journalStream === undefined) return false;
+  try {
+    const { dev, ino } = fstatSync(descriptor);
+    return journalStream === `${dev}:${ino}`;
+  } catch {
+    return false;
+  }
+}
+
+export interface SyslogOptions {
+  /** Under which the lines are found. */
+  readonly tag: string;
+  /** Default: the system's, `/dev/log` on Linux. */
+  readonly socket?: string | undefined;
+  readonly platform?: NodeJS.Platform;
+}
+
+/** util-linux would cut a line at 1 KiB; macOS's has no such option and no such bound. */
+export function loggerCommand(severity: Severity, { tag, socket, platform = process.platform }: SyslogOptions): string[] {
+  return [
+    ...['logger', '-t', tag, '-p', `daemon.${severity}`],
+    ...(platform === 'linux' ? ['--size', '32KiB'] : []),
+    ...(socket === undefined ? [] : ['-u', socket]),
+  ];
+}
+
+type Logger = ChildProcessByStdio<Writable, null, null>;
+
+export class Syslog {
+  readonly #options: SyslogOptions;
+  readonly #onUnavailable: () => void;
+  readonly #loggers = new Map<Severity, Logger>();
+  #unavailable = false;
+
+  /** `onUnavailable` is called once, where there is no `logger` or it does not do its work; from then on lines are dropped here. */
+  constructor(options: SyslogOptions, onUnavailable: () => void) {
+    this.#options = options;
+    this.#onUnavailable = onUnavailable;
+  }
+
+  /** A line with its line break. */
+  write(severity: Severity, line: string): void {
+    if (this.#unavailable) return;
+    const logger = this.#loggers.get(severity) ?? this.#start(severity);
+    logger.stdin.write(line);
+  }
+
+  /** It ends by itself when this process ends, and keeps it from ending no longer than its lines take. */
+  #start(severity: Severity): Logger {
+    const [program = '', ...args] = loggerCommand(severity, this.#options);
+    const logger = spawn(program, args, { stdio: ['pipe', 'ignore', 'ignore'] });
+    this.#loggers.set(severity, logger);
+    const failed = (): void => {
+      this.#loggers.delete(severity);
+      if (this.#unavailable) return;
+      this.#unavailable = true;
+      this.#onUnavailable();
+    };
+    logger.once('error', failed);
+    logger.once('exit', failed);
+    logger.stdin.on('error', () => undefined);
+    logger.unref();
+    (logger.stdin as Socket).unref();
+    return logger;
+  }
+}
