@@ -7,6 +7,7 @@ import { doctorCommand } from './doctor.ts';
 import { EXIT, exitCodeOf, type Finish } from './exit-code.ts';
 import { processCommand } from './process.ts';
 import { upCommand } from './up.ts';
+import { serviceCommand } from './service.ts';
 import { uploadCommand } from './upload.ts';
 
 async function version(): Promise<string> {
@@ -37,6 +38,7 @@ export async function run(args: readonly string[]): Promise<number> {
     .commandsGroup('Run:')
     .addCommand(upCommand(finish))
     .addCommand(uploadCommand(finish))
+    .addCommand(serviceCommand(finish))
     .commandsGroup('Look:')
     .addCommand(processCommand(finish))
     .addCommand(auditCommand(finish))

@@ -52,6 +52,22 @@ export interface StorescpOptions {
   readonly execCommand?: readonly string[];
   /** Default `storescp`, found on the PATH. */
   readonly binary?: string;
+  /** Absent: DICOM over plain TCP. */
+  readonly tls?: StorescpTls;
+}
+
+/** What storescp has for secured transport (PS3.15 B); paths of PEM files. */
+export interface StorescpTls {
+  /** Without a pass phrase: one on the command line could be read by every user of the machine. */
+  readonly key: string;
+  readonly cert: string;
+  /** Of the authorities whose peers are let in. */
+  readonly ca?: readonly string[] | undefined;
+  readonly crl?: readonly string[] | undefined;
+  /** Whether a peer must show a certificate. Default `require`. */
+  readonly peer?: 'require' | 'verify' | 'ignore' | undefined;
+  /** Default: storescp's own, BCP 195 without downgrade. */
+  readonly profile?: 'bcp195-nd' | 'bcp195' | 'bcp195-ex' | undefined;
 }
 
 /** Beside the sources in the repository, beside `dist/` in the package. */
@@ -91,12 +107,28 @@ export function storescpArguments(options: StorescpOptions): string[] {
     ...['--socket-timeout', String(SOCKET_TIMEOUT)],
     ...['--acse-timeout', String(ACSE_TIMEOUT)],
     '--disable-host-lookup',
+    ...tlsArguments(options.tls),
     ...['--config-file', ASSOCIATION_PROFILES, PROFILE],
     '--bit-preserving',
     ...['--output-directory', receivingFolder(resolve(options.spool))],
     '--unique-filenames',
     ...['--exec-on-reception', execLine(options)],
     String(port),
+  ];
+}
+
+/** A pass phrase is never asked for: nobody sits at stdin. */
+function tlsArguments(tls: StorescpTls | undefined): string[] {
+  if (tls === undefined) return [];
+  const { key, cert, ca = [], crl = [], peer = 'require', profile } = tls;
+  if (peer !== 'ignore' && ca.length === 0)
+    throw invalid("TLS asks peers for certificates, but names none of an authority; give its file, or set peer to 'ignore'");
+  return [
+    ...['--enable-tls', resolve(key), resolve(cert), '--null-passwd'],
+    ...ca.flatMap((file) => ['--add-cert-file', resolve(file)]),
+    ...crl.flatMap((file) => ['--add-crl-file', resolve(file)]),
+    ...(profile === undefined ? [] : [`--profile-${profile}`]),
+    `--${peer}-peer-cert`,
   ];
 }
 
