@@ -27,6 +27,12 @@ export type Outcome =
   | { readonly kind: 'warned'; readonly proof: Proof; readonly alreadyThere: boolean; readonly reason: number }
   | { readonly kind: 'retryable' | 'permanent'; readonly code: ErrorCode; readonly reason?: number; readonly message: string };
 
+export type Stored = Extract<Outcome, { readonly kind: 'stored' | 'warned' }>;
+
+export function isStored(outcome: Outcome): outcome is Stored {
+  return outcome.kind === 'stored' || outcome.kind === 'warned';
+}
+
 /** What QIDO-RS tells of an instance under one study. */
 export interface ArchivedInstance {
   readonly sopInstanceUID: string;
