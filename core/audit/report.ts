@@ -24,6 +24,7 @@ export interface ReportEntry {
   readonly codec?: string;
   readonly rules?: string;
   readonly proof?: string;
+  readonly archivedMd5?: string;
   readonly received: string;
   /** Of the outcome. */
   readonly at?: string;
@@ -33,7 +34,7 @@ export interface ReportEntry {
 export const REPORT_COLUMNS = [
   'status', 'reason', 'institution', 'site', 'callingAET', 'callingIP', 'studyInstanceUID', 'seriesInstanceUID',
   'sopInstanceUID', 'size', 'pixelLength', 'pixelMd5', 'sentMd5', 'syntaxReceived', 'syntaxSent', 'codec', 'rules', 'proof',
-  'received', 'at', 'key',
+  'archivedMd5', 'received', 'at', 'key',
 ] as const satisfies readonly (keyof ReportEntry)[]; // prettier-ignore
 
 export function reportEntry(row: AuditRow): ReportEntry {
@@ -59,15 +60,16 @@ export function reportEntry(row: AuditRow): ReportEntry {
   };
 }
 
-const BYTE_ORDER_MARK = '\uFEFF';
-const LINE_END = '\r\n';
+/** A byte order mark, without which a spreadsheet reads another character set. */
+export const CSV_START = '\uFEFF';
+export const LINE_END = '\r\n';
 
 /**
- * RFC 4180, in UTF-8 with a byte order mark, without which a spreadsheet reads another character set. Chunks of whole
- * lines; the header is the first. A cell that a spreadsheet would take for a formula gets an apostrophe in front.
+ * RFC 4180, in UTF-8 with a byte order mark. Chunks of whole lines; the header is the first. A cell that a spreadsheet would
+ * take for a formula gets an apostrophe in front.
  */
 export async function* csvReport(rows: AsyncIterable<AuditRow> | Iterable<AuditRow>): AsyncGenerator<string> {
-  yield BYTE_ORDER_MARK + REPORT_COLUMNS.join(',') + LINE_END;
+  yield CSV_START + REPORT_COLUMNS.join(',') + LINE_END;
   for await (const row of rows) {
     const entry = reportEntry(row);
     yield REPORT_COLUMNS.map((column) => csvCell(entry[column])).join(',') + LINE_END;
