@@ -90,8 +90,9 @@ export function decideLease({ age = 0, watched, term, grace }: LeaseView): { rea
   return { kind: 'held', rest, holder: unchanged < term ? 'alive' : 'gone' };
 }
 
-/** Of the term: renewed after the first, relied upon until the second. */
+/** Of the term: renewed after the first, tried again after the second where that failed, relied upon until the third. */
 const RENEW_AFTER = 1 / 3;
+const RETRY_AFTER = 1 / 12;
 const RELY_UNTIL = 5 / 6;
 /** HTTP tells times in whole seconds: a difference of two may be too large by one. */
 const SECOND = 1000;
@@ -238,7 +239,7 @@ class HeldLease implements Lease {
     this.#term = options.term;
     this.#store = options.store;
     this.#rewrite = options.rewrite;
-    this.#schedule();
+    this.#schedule(RENEW_AFTER);
   }
 
   get signal(): AbortSignal {
@@ -268,25 +269,27 @@ class HeldLease implements Lease {
     return this.#term * RELY_UNTIL - elapsed(this.#written.at);
   }
 
-  #schedule(): void {
+  #schedule(after: number): void {
     this.#timers.forEach((timer) => clearTimeout(timer));
     this.#timers = [
       setTimeout(() => {
         this.#renewing = this.#renew();
-      }, this.#term * RENEW_AFTER),
+      }, this.#term * after),
       setTimeout(() => this.#lose(), Math.max(0, this.#left())),
     ];
   }
 
   async #renew(): Promise<void> {
+    let after = RENEW_AFTER;
     try {
       const renewed = await this.#rewrite(this.#written.etag);
       if (renewed === undefined) return this.#lose();
       this.#written = renewed;
     } catch {
-      // The bucket may be back before the term is over: it is tried again, and `#lose` falls due where it is not.
+      // The bucket may be back before the term is over; where it is not, `#lose` falls due.
+      after = RETRY_AFTER;
     }
-    if (!this.#ended) this.#schedule();
+    if (!this.#ended) this.#schedule(after);
   }
 
   #lose(): void {
@@ -303,7 +306,7 @@ function ageOf({ lastModified, asOf }: ObjectHead): number | undefined {
 function claimOf({ metadata }: ObjectHead, own: LeaseTimes): LeaseTimes {
   const claimed = (name: string, fallback: number): number => {
     const value = Number(metadata[name] ?? NaN);
-    return Number.isFinite(value) && value >= 0 && value <= MAX_CLAIM ? value : fallback;
+    return value > 0 && value <= MAX_CLAIM ? value : fallback;
   };
   return { term: claimed(TERM, own.term), grace: claimed(GRACE, own.grace) };
 }
