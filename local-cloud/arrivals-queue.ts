@@ -219,11 +219,11 @@ export class ArrivalsQueue {
     });
   }
 
-  /** The message was not begun: it may be received again at once, and this time does not count. False where the receipt is void. */
-  giveBack(receipt: string): boolean {
+  /** The message was not begun: it may be received again after `delay` ms, and this time does not count. False where the receipt is void. */
+  giveBack(receipt: string, delay = 0): boolean {
     return this.#transaction(() => {
       const back = 'UPDATE arrivals SET receipt = NULL, receives = receives - 1, visible_at = ? WHERE receipt = ? AND dead = 0';
-      return this.#database.prepare(back).run(this.#now(), receipt).changes === 1;
+      return this.#database.prepare(back).run(this.#now() + delay, receipt).changes === 1;
     });
   }
 

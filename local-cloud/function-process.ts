@@ -10,6 +10,7 @@ interface Context {
   readonly awsRequestId: string;
   readonly getRemainingTimeInMillis: () => number;
   readonly report: (result: unknown) => void;
+  readonly comesBackFree: true;
 }
 
 interface FunctionModule {
@@ -28,6 +29,7 @@ async function invoke({ handler }: FunctionModule, { id, event, remaining }: ToF
     awsRequestId: String(id),
     getRemainingTimeInMillis: () => Math.max(0, deadline - performance.now()),
     report: (result) => tell({ kind: 'result', id, result }),
+    comesBackFree: true,
   };
   try {
     tell({ kind: 'answer', id, response: await handler(event, context) });

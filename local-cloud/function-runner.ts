@@ -51,11 +51,24 @@ export interface RepeatedTask {
   readonly retryAfter?: number;
 }
 
-const functionResult = z.looseObject({ key: z.string(), state: z.string(), code: z.string().optional() });
+const functionResult = z.looseObject({
+  key: z.string(),
+  state: z.string(),
+  code: z.string().optional(),
+  /** Milliseconds. */
+  retryAfter: z
+    .number()
+    .min(0)
+    .max(24 * 60 * 60_000)
+    .optional(),
+});
 /** An `IngestResult`, of which the runner knows no more than this. */
 export type FunctionResult = z.output<typeof functionResult>;
 
 const batchResponse = z.looseObject({ batchItemFailures: z.array(z.looseObject({ itemIdentifier: z.string() })) }).nullish();
+
+/** The handler had no time left to begin with the message, or another one was at its study: the message is not to blame. */
+const NOT_BEGUN: ReadonlySet<ErrorCode> = new Set(['INVOCATION_TIMEOUT', 'LEASE_HELD']);
 
 /** Milliseconds before the second start of a process that failed, doubling up to the second value. */
 const RESTART_DELAYS = [200, 10_000] as const;
@@ -183,6 +196,7 @@ export class FunctionRunner {
   async #invoke(child: FunctionChild, messages: readonly ArrivalMessage[]): Promise<void> {
     const { queue, timeout = 300_000, visibilityTimeout = 30_000, onResult } = this.#options;
     const codes = new Map<string, ErrorCode>();
+    const pauses = new Map<string, number>();
     const heartbeat = setInterval(() => this.#extend(messages, visibilityTimeout), visibilityTimeout / 3);
     let failed: ReadonlySet<string>;
     try {
@@ -191,8 +205,9 @@ export class FunctionRunner {
         onResult: (value) => {
           const result = functionResult.safeParse(value);
           if (!result.success) return;
-          const { key, code = '' } = result.data;
+          const { key, code = '', retryAfter } = result.data;
           if (isErrorCode(code)) codes.set(key, code);
+          if (retryAfter !== undefined) pauses.set(key, retryAfter);
           onResult?.(result.data);
         },
       });
@@ -208,10 +223,10 @@ export class FunctionRunner {
     }
     queue.delete(messages.filter(({ id }) => !failed.has(String(id))).map(({ receipt }) => receipt));
     const retries = messages.filter(({ id }) => failed.has(String(id)));
-    const begun = retries.filter(({ key }) => codes.get(key) !== 'INVOCATION_TIMEOUT');
+    const begun = retries.filter(({ key }) => !NOT_BEGUN.has(codes.get(key) ?? 'INTERNAL'));
     await this.#release(begun, (key) => codes.get(key) ?? 'INTERNAL');
-    // The handler had no time left to begin with these.
-    this.#giveBack(retries.filter((message) => !begun.includes(message)));
+    const notBegun = retries.filter((message) => !begun.includes(message));
+    this.#giveBack(notBegun, (key) => pauses.get(key) ?? 0);
   }
 
   async #release(messages: readonly ArrivalMessage[], codeOf: (key: string) => ErrorCode): Promise<void> {
@@ -221,8 +236,8 @@ export class FunctionRunner {
     }
   }
 
-  #giveBack(messages: readonly ArrivalMessage[]): void {
-    for (const { receipt } of messages) this.#options.queue.giveBack(receipt);
+  #giveBack(messages: readonly ArrivalMessage[], pauseOf: (key: string) => number = () => 0): void {
+    for (const { key, receipt } of messages) this.#options.queue.giveBack(receipt, pauseOf(key));
   }
 
   /** Where it fails, the object has no outcome, and the sweep finds it. */

@@ -29,8 +29,7 @@ export async function inspectObject(store: ObjectStore, key: string, site: strin
   if (!key.startsWith(INCOMING_PREFIX)) return { key, state: 'skipped' };
   const head = await store.head(key);
   if (head === undefined) return { key, state: 'skipped', code: 'OBJECT_NOT_FOUND' };
-  const kind = fromTags(await store.getTags(key))?.status.kind;
-  if (kind === 'stowed' || kind === 'quarantined') return { key, state: 'skipped' };
+  if (await hasOutcome(store, key)) return { key, state: 'skipped' };
   const parts = parseObjectKey(key);
   return {
     key,
@@ -39,6 +38,12 @@ export async function inspectObject(store: ObjectStore, key: string, site: strin
     studyInstanceUID: parts?.studyInstanceUID,
     sopInstanceUID: parts?.sopInstanceUID,
   };
+}
+
+/** Whether nothing more is to be done with it. Throws what the store throws. */
+export async function hasOutcome(store: ObjectStore, key: string): Promise<boolean> {
+  const kind = fromTags(await store.getTags(key))?.status.kind;
+  return kind === 'stowed' || kind === 'quarantined';
 }
 
 export function isCandidate(inspected: Candidate | IngestResult): inspected is Candidate {

@@ -6,6 +6,7 @@ import { ingestBatch } from './ingest-batch.ts';
 import { deadlines, deadlineSignals, type InvocationContext } from './invocation.ts';
 import { markFailed } from './object-outcome.ts';
 import type { IngestPorts, IngestResult } from './ports.ts';
+import { leasePatience } from './study-lease.ts';
 
 export interface HandleOptions {
   /** Tries of the queue, where it has a bound: an object that fails in the last one is tagged `failed`. */
@@ -15,9 +16,10 @@ export interface HandleOptions {
 /**
  * | the event   | all its keys done | a key must be tried again                                  |
  * |-------------|-------------------|------------------------------------------------------------|
- * | SQS message | done              | its id among the failures; in its last try, `failed/CODE` on the object |
+ * | SQS message | done              | its id among the failures; in its last try, `failed/CODE` on the object, but for `LEASE_HELD` |
  * | S3 event    | done              | throws, retryable, so that the sender sends it again       |
  *
+ * `LEASE_HELD` says nothing of the object: without an outcome, the sweep queues it again, with all its tries.
  * What cannot be read is logged and done: it would be no better the next time, and the sweep finds the objects.
  */
 export async function handleEvent(
@@ -41,7 +43,9 @@ export async function handleEvent(
     });
   }
   for (const { message, retries } of failed) {
-    if (isLastTry(message, options)) await Promise.all(retries.map(({ key, code }) => giveUp(key, code, ports)));
+    if (!isLastTry(message, options)) continue;
+    const tried = retries.filter(({ code }) => code !== 'LEASE_HELD');
+    await Promise.all(tried.map(({ key, code }) => giveUp(key, code, ports)));
   }
   return {
     batchItemFailures: failed.flatMap(({ message: { messageId } }) =>
@@ -57,11 +61,14 @@ async function ingest(
 ): Promise<ReadonlyMap<string, IngestResult>> {
   const references = messages.flatMap(({ keys }) => keys.map((key) => ({ key })));
   if (references.length === 0) return new Map();
-  const { stop, abort, clear } = deadlineSignals(deadlines(context.getRemainingTimeInMillis()));
+  const due = deadlines(context.getRemainingTimeInMillis());
+  const begun = performance.now();
+  const { stop, abort, clear } = deadlineSignals(due);
   try {
     const results = await ingestBatch(references, ports, {
       stop,
       abort,
+      patience: () => leasePatience(Math.max(0, due.stop - (performance.now() - begun)), context.comesBackFree === true),
       ...(context.report === undefined ? {} : { onResult: context.report }),
     });
     return new Map(results.map((result) => [result.key, result]));

@@ -10,13 +10,14 @@ import type { ObjectStore } from '../../core/store/object-store.ts';
 import { objectNotFound } from '../../core/store/store-errors.ts';
 import type { Archive, Outcome } from '../../core/stow/outcome.ts';
 import { ByteBudget } from './byte-budget.ts';
-import { areRivals, groupRivals, inspectObject, isCandidate, type Candidate } from './candidate.ts';
+import { areRivals, groupRivals, hasOutcome, inspectObject, isCandidate, type Candidate } from './candidate.ts';
 import { keepRuleSet } from './keep-rule-set.ts';
 import { LARGE_OBJECT_MEMORY, largeObject } from './large-object.ts';
 import { InstitutionQuestions } from './other-institution.ts';
 import type { IngestOptions, IngestPorts, IngestResult, ObjectReference } from './ports.ts';
-import { CONFLICT, isStored, settle, settleStoreFailure, settleUnprepared } from './settle.ts';
-import { StudySenders } from './study-sender.ts';
+import { CONFLICT, isStored, retryLater, settle, settleStoreFailure, settleUnprepared } from './settle.ts';
+import { leaseHeldError, leasePatience, StudyLeases } from './study-lease.ts';
+import { StudySenders, type Delivery } from './study-sender.ts';
 
 /** Requests to the bucket, and instances being prepared, at once. */
 const CONCURRENCY = 16;
@@ -39,7 +40,7 @@ export async function ingestBatch(
 interface Claim {
   readonly archive: Archive;
   readonly key: string;
-  readonly outcome: Promise<Outcome>;
+  readonly delivery: Promise<Delivery>;
 }
 
 /** What says nothing of the object that was to be prepared: a large one is read meanwhile. */
@@ -52,6 +53,7 @@ class Batch {
   readonly #options: IngestOptions;
   readonly #limit = createLimit(CONCURRENCY);
   readonly #budget: ByteBudget;
+  readonly #leases: StudyLeases;
   readonly #senders: StudySenders;
   readonly #institutions: InstitutionQuestions;
   /** By study and SOP Instance UID: two objects of one are never under way at once. */
@@ -66,25 +68,39 @@ class Batch {
     this.#ports = ports;
     this.#options = options;
     this.#institutions = new InstitutionQuestions(options.abort);
-    this.#budget = new ByteBudget(ports.config.ingest.maxBytesInFlight, () => this.#senders.pump());
-    this.#senders = new StudySenders({
-      limits: ports.config.archive,
-      ...(options.abort === undefined ? {} : { signal: options.abort }),
-      // The bytes that somebody waits for may lie in requests that are not full: then these must not wait either.
-      hurry: (study) => (this.#expected.get(study) ?? 0) === 0 || (this.#budget.blocked && this.#preparing === 0),
+    this.#budget = new ByteBudget(ports.config.ingest.maxBytesInFlight, () => this.#pump());
+    const signal = options.abort === undefined ? {} : { signal: options.abort };
+    // The bytes that somebody waits for may lie in requests that are not full: then these must not wait either.
+    const hurry = (study: string): boolean =>
+      (this.#expected.get(study) ?? 0) === 0 || (this.#budget.blocked && this.#preparing === 0);
+    this.#leases = new StudyLeases({
+      leases: ports.leases,
+      patience: options.patience ?? (() => leasePatience(Infinity, true)),
+      // Nor may a lease be kept by somebody who waits for bytes that wait for another lease.
+      keep: (study) => !hurry(study),
+      log: ports.log,
+      ...signal,
     });
+    this.#senders = new StudySenders({ limits: ports.config.archive, leases: this.#leases, hurry, ...signal });
   }
 
   async run(keys: readonly string[]): Promise<ReadonlyMap<string, IngestResult>> {
     const inspected = await Promise.all(keys.map((key) => this.#limit(() => this.#inspect(key))));
     for (const result of inspected) if (!isCandidate(result)) this.#finish(result);
-    const candidates = inspected.filter(isCandidate);
+    const candidates = await this.#withoutBlocked(inspected.filter(isCandidate));
     if (candidates.length === 0) return this.#results;
     await keepRuleSet(this.#ports.store, this.#ports.ruleSet);
     const groups = groupRivals(candidates);
     for (const [first] of groups) this.#expect(first?.studyInstanceUID, 1);
     await Promise.all(groups.map((rivals) => this.#ingestInTurn(rivals)));
+    await this.#leases.close();
     return this.#results;
+  }
+
+  /** Sends and releases what need not wait any more. */
+  #pump(): void {
+    this.#senders.pump();
+    this.#leases.review();
   }
 
   async #inspect(key: string): Promise<Candidate | IngestResult> {
@@ -93,6 +109,23 @@ class Batch {
     } catch (thrown) {
       return settleStoreFailure(key, asStorestowError(thrown, key), this.#ports);
     }
+  }
+
+  /** What cannot be sent for a while comes back then, and is not prepared in vain. */
+  async #withoutBlocked(candidates: readonly Candidate[]): Promise<readonly Candidate[]> {
+    const studies = new Set(candidates.flatMap(({ studyInstanceUID }) => studyInstanceUID ?? []));
+    const rests = new Map<string | undefined, number>();
+    for (const study of studies) {
+      // What the store throws now it throws again where the lease is asked for, and there it concerns that study alone.
+      const rest = await this.#leases.blocked(study).catch(() => 0);
+      if (rest > 0) rests.set(study, rest);
+    }
+    return candidates.filter(({ key, studyInstanceUID }) => {
+      const rest = rests.get(studyInstanceUID);
+      if (rest !== undefined)
+        this.#finish(retryLater(key, leaseHeldError({ kind: 'held', holder: 'gone', rest }), this.#ports, rest));
+      return rest === undefined;
+    });
   }
 
   /** Each waits for what becomes of the one before; only the first is waited for by the others of its study. */
@@ -104,7 +137,7 @@ class Batch {
       const arrived = once(() => {
         this.#preparing -= 1;
         this.#expect(study, -1);
-        this.#senders.pump();
+        this.#pump();
       });
       try {
         this.#finish(await this.#ingest(candidate, arrived));
@@ -122,7 +155,14 @@ class Batch {
       const prepared = await this.#limit(() => this.#prepare(candidate));
       if (prepared instanceof StorestowError) return await settleUnprepared(key, prepared, this.#ports);
       try {
-        return await settle(key, prepared, await this.#deliver(candidate, prepared, arrived), this.#ports);
+        const { outcome, retryAfter, settled } = await this.#deliver(candidate, prepared, arrived);
+        try {
+          if (outcome === undefined) return { key, state: 'skipped' };
+          const result = await settle(key, prepared, outcome, this.#ports);
+          return retryAfter === undefined ? result : { ...result, retryAfter };
+        } finally {
+          settled();
+        }
       } finally {
         await prepared.release?.();
       }
@@ -146,28 +186,33 @@ class Batch {
     }
   }
 
-  async #deliver({ key, source }: Candidate, prepared: PreparedInstance, arrived: () => void): Promise<Outcome> {
+  async #deliver({ key, source }: Candidate, prepared: PreparedInstance, arrived: () => void): Promise<Delivery> {
     let archive: Archive;
     try {
       archive = this.#ports.archiveFor({ ...source, institution: prepared.institution });
     } catch (thrown) {
       const { code, message, retryable } = asStorestowError(thrown, key);
-      return { kind: retryable ? 'retryable' : 'permanent', code, message };
+      return notSent({ kind: retryable ? 'retryable' : 'permanent', code, message });
     }
     const study = prepared.studyInstanceUID;
     const refused = await this.#institutions.outcome(archive, study, this.#ports.ownInstitution(source));
-    if (refused !== undefined) return refused;
+    if (refused !== undefined) return notSent(refused);
     const id = `${study}/${prepared.sopInstanceUID}`;
     for (let claim = this.#claims.get(id); claim !== undefined; claim = this.#claims.get(id)) {
       arrived();
-      const outcome = await claim.outcome;
-      if (outcome.kind === 'retryable') return outcome;
-      if (isStored(outcome) && claim.archive === archive) return areRivals(key, claim.key) ? CONFLICT : THERE;
+      const { outcome, retryAfter } = await claim.delivery;
+      if (outcome?.kind === 'retryable') return notSent(outcome, retryAfter);
+      if (outcome !== undefined && isStored(outcome) && claim.archive === archive)
+        return notSent(areRivals(key, claim.key) ? CONFLICT : THERE);
       if (this.#claims.get(id) === claim) break;
     }
-    const outcome = this.#senders.send(archive, prepared, arrived);
-    this.#claims.set(id, { archive, key, outcome });
-    return outcome;
+    const delivery = this.#senders.send(archive, {
+      instance: prepared,
+      isDue: async () => !(await hasOutcome(this.#ports.store, key)),
+      buffered: arrived,
+    });
+    this.#claims.set(id, { archive, key, delivery });
+    return delivery;
   }
 
   #expect(study: string | undefined, change: 1 | -1): void {
@@ -178,6 +223,11 @@ class Batch {
     this.#results.set(result.key, result);
     this.#options.onResult?.(result);
   }
+}
+
+/** What was decided without a request, and so without the lease. */
+function notSent(outcome: Outcome, retryAfter?: number): Delivery {
+  return { outcome, settled: () => undefined, ...(retryAfter === undefined ? {} : { retryAfter }) };
 }
 
 function isLarge({ size }: Candidate): boolean {

@@ -6,6 +6,8 @@ export interface InvocationContext {
   getRemainingTimeInMillis(): number;
   /** The runner's, absent on AWS: takes each result as soon as it stands. */
   readonly report?: (result: IngestResult) => void;
+  /** The runner's, absent on AWS: a message that another instance holds up costs no try, and comes when it is told to. */
+  readonly comesBackFree?: true;
 }
 
 export interface Deadlines {

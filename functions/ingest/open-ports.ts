@@ -1,20 +1,24 @@
 /** The configuration → what `ingestBatch` needs. Opened once a process, and used for all its batches. */
 import { institutionOf } from '../../core/coerce/institution-mapping.ts';
 import { ruleSetDigest, serializeRuleSet } from '../../core/coerce/rule-set.ts';
-import type { Config } from '../../core/config/schema.ts';
+import type { ArchiveConfig, Config, WorklistConfig } from '../../core/config/schema.ts';
 import { createFramePool } from '../../core/encode/frame-pool.ts';
 import { warmUp } from '../../core/encode/warm-up.ts';
 import { StorestowError } from '../../core/errors.ts';
 import type { Log } from '../../core/logging.ts';
+import { createWorklistMatcher, type WorklistMatcher } from '../../core/match-worklist.ts';
 import { prepareInstance } from '../../core/prepare-instance.ts';
 import type { ObjectStore } from '../../core/store/object-store.ts';
+import { Leases } from '../../core/store/lease.ts';
 import { openStore } from '../../core/store/open-store.ts';
 import { archiveUrl } from '../../core/stow/archive-url.ts';
 import { createArchive } from '../../core/stow/dicomweb-archive.ts';
 import { openConnection } from '../../core/stow/dicomweb.ts';
 import type { Archive } from '../../core/stow/outcome.ts';
+import { createWorklist, worklistAddress } from '../../core/stow/worklist.ts';
 import { openRuleSet } from './open-rule-set.ts';
 import type { IngestPorts } from './ports.ts';
+import { leaseTimes } from './study-lease.ts';
 
 export interface OpenPorts {
   readonly ports: IngestPorts;
@@ -32,6 +36,7 @@ export async function openPorts(config: Config, log: Log, given?: ObjectStore): 
   const connection = openConnection(archiveConfig);
   const store = given ?? (await openBucket(config));
   const ruleSet = await openRuleSet(config.coerce, store);
+  const worklist = config.coerce.worklist && openWorklist(config.coerce.worklist, archiveConfig, store);
   const { threads, syntax, enabled } = config.encode;
   const framePool = createFramePool({ threads, syntax, maxBytesInFlight: config.ingest.maxBytesInFlight });
   // Whatever keeps the threads from it will be met by the first frame, and said there.
@@ -41,6 +46,7 @@ export async function openPorts(config: Config, log: Log, given?: ObjectStore): 
     warm,
     ports: {
       store,
+      leases: new Leases(store, leaseTimes(archiveConfig.timeout)),
       archiveFor({ callingAET: aet, institution, site }) {
         const source = { aet, institution, site };
         const url = archiveUrl(archiveConfig.url, source);
@@ -53,7 +59,8 @@ export async function openPorts(config: Config, log: Log, given?: ObjectStore): 
         if (ruleSet.institutions === undefined || !confirm || otherInstitution === 'store') return undefined;
         return institutionOf(ruleSet.institutions, source);
       },
-      prepare: async (file, source) => prepareInstance(file, source, ruleSet, framePool, { encode: enabled }),
+      prepare: async (file, source) =>
+        prepareInstance(file, source, ruleSet, framePool, { encode: enabled, ...(worklist && { worklist: worklist.matcher }) }),
       ruleSet: { digest: ruleSetDigest(ruleSet), json: serializeRuleSet(ruleSet) },
       config: { ...config, archive: archiveConfig },
       log,
@@ -62,8 +69,22 @@ export async function openPorts(config: Config, log: Log, given?: ObjectStore): 
     async close() {
       await framePool.close();
       await connection.close();
+      await worklist?.close();
       await store.close();
     },
+  };
+}
+
+/** With the archive's credentials. Throws `CONFIG_INVALID`. */
+function openWorklist(
+  { url, attributes }: WorklistConfig,
+  archive: ArchiveConfig,
+  store: ObjectStore,
+): { readonly matcher: WorklistMatcher; close(): Promise<void> } {
+  const connection = openConnection(archive, worklistAddress(url).origin);
+  return {
+    matcher: createWorklistMatcher({ store, worklist: createWorklist(url, attributes, connection) }),
+    close: async () => connection.close(),
   };
 }
 

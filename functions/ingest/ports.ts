@@ -4,6 +4,7 @@ import type { Config } from '../../core/config/schema.ts';
 import type { ErrorCode } from '../../core/errors.ts';
 import type { Log } from '../../core/logging.ts';
 import type { LargeFile, PreparedInstance } from '../../core/prepare-instance.ts';
+import type { LeasePatience, Leases } from '../../core/store/lease.ts';
 import type { ObjectStore } from '../../core/store/object-store.ts';
 import type { Archive } from '../../core/stow/outcome.ts';
 import type { InstanceSource } from './instance-source.ts';
@@ -29,6 +30,8 @@ export interface KeptRuleSet {
 
 export interface IngestPorts {
   readonly store: ObjectStore;
+  /** In a bucket that all function instances share which may send the same study. */
+  readonly leases: Leases;
   /** The same object for the same address. Throws `UNKNOWN_SOURCE` where the address needs what the source does not have. */
   readonly archiveFor: (source: ArchiveSource) => Archive;
   /**
@@ -48,6 +51,8 @@ export interface IngestPorts {
 export interface RequestLimits {
   readonly maxInstances: number;
   readonly maxBytes: number;
+  /** Whether the archive is asked by QIDO-RS what it has. */
+  readonly confirm: boolean;
 }
 
 export interface IngestOptions {
@@ -55,6 +60,8 @@ export interface IngestOptions {
   readonly stop?: AbortSignal;
   /** Aborted: requests to the archive are given up; their instances are `retry`. */
   readonly abort?: AbortSignal;
+  /** How long another function instance is waited for that is at a study of the batch. Default: 10 s, while it lives. */
+  readonly patience?: () => LeasePatience;
   /** Called for each object as soon as its result stands. */
   readonly onResult?: (result: IngestResult) => void;
 }
@@ -72,6 +79,8 @@ export interface IngestResult {
   readonly state: 'stowed' | 'quarantined' | 'skipped' | 'retry';
   /** Of `quarantined` and `retry`, and of `skipped` where the object is gone. */
   readonly code?: ErrorCode;
+  /** Of `retry`: milliseconds before which trying again is of no use. */
+  readonly retryAfter?: number;
   /** Of `stowed` and `quarantined`. */
   readonly record?: AuditRecord;
   /** Bytes as sent, of `stowed`. */

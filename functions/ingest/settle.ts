@@ -3,7 +3,7 @@ import type { AuditRecord, Status } from '../../core/audit/record.ts';
 import type { StorestowError } from '../../core/errors.ts';
 import type { PreparedInstance } from '../../core/prepare-instance.ts';
 import type { Outcome } from '../../core/stow/outcome.ts';
-import { hasStowedRival } from './candidate.ts';
+import { hasOutcome, hasStowedRival } from './candidate.ts';
 import { writeOutcome } from './object-outcome.ts';
 import type { IngestPorts, IngestResult } from './ports.ts';
 
@@ -17,6 +17,7 @@ export const CONFLICT: Outcome = {
  * | outcome                                              | tag                |
  * |------------------------------------------------------|--------------------|
  * | stored, warned                                       | `stowed`           |
+ * | was there already, and the object has its outcome by now | as it was: another function instance sent it |
  * | was there already, and a rival of the object is stowed | `quarantined/CONFLICT` |
  * | permanent                                            | `quarantined/CODE` |
  * | retryable                                            | none               |
@@ -30,6 +31,7 @@ export async function settle(
   ports: IngestPorts,
 ): Promise<IngestResult> {
   const log = ports.log.child({ study: prepared.studyInstanceUID });
+  if (isStored(outcome) && outcome.alreadyThere && (await hasOutcome(ports.store, key))) return { key, state: 'skipped' };
   const final = isStored(outcome) && outcome.alreadyThere && (await hasStowedRival(ports.store, key)) ? CONFLICT : outcome;
   if (isStored(final)) {
     const { proof, alreadyThere } = final;
@@ -75,9 +77,10 @@ export function settleStoreFailure(key: string, error: StorestowError, ports: In
   return { key, state: 'skipped', code: error.code };
 }
 
-function retryLater(key: string, error: StorestowError, { log }: IngestPorts): IngestResult {
+/** `retryAfter`: milliseconds before which trying again is of no use. */
+export function retryLater(key: string, error: StorestowError, { log }: IngestPorts, retryAfter?: number): IngestResult {
   log.warn({ key, err: error }, 'not stowed; it is tried again');
-  return { key, state: 'retry', code: error.code };
+  return { key, state: 'retry', code: error.code, ...(retryAfter === undefined ? {} : { retryAfter }) };
 }
 
 function recordOf(status: Status, prepared: PreparedInstance, { ruleSet, now }: IngestPorts, proof?: string): AuditRecord {

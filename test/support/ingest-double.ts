@@ -4,6 +4,7 @@ import type { ErrorCode } from '../../core/errors.ts';
 import { StorestowError } from '../../core/errors.ts';
 import { createLog } from '../../core/logging.ts';
 import type { PreparedInstance } from '../../core/prepare-instance.ts';
+import { Leases } from '../../core/store/lease.ts';
 import { createMemoryStore } from '../../core/store/memory-store.ts';
 import { objectKey } from '../../core/store/object-key.ts';
 import type { ObjectStore } from '../../core/store/object-store.ts';
@@ -100,6 +101,9 @@ export class FakeArchive implements Archive {
 export const NOW = new Date('2026-11-24T12:00:00.000Z');
 export const RULES = { digest: '0123456789ab', json: '{"rules":[]}' };
 
+/** Of leases that nothing is to run out of, unless a test replaces its clock. */
+const LEASE_TIMES = { term: 30_000, grace: 300_000 };
+
 export interface IngestDouble {
   readonly store: ObjectStore;
   readonly archive: FakeArchive;
@@ -129,6 +133,7 @@ export function ingestDouble({
   const sources: ArchiveSource[] = [];
   const ports: IngestPorts = {
     store,
+    leases: new Leases(store, LEASE_TIMES),
     archiveFor(source) {
       sources.push(source);
       return archive;
@@ -136,7 +141,7 @@ export function ingestDouble({
     ownInstitution: () => undefined,
     prepare: async (file) => prepareFake(file instanceof Uint8Array ? file : await file.read(0, file.length)),
     ruleSet: RULES,
-    config: { site: 'default', ingest: { maxBytesInFlight }, archive: { maxInstances, maxBytes } },
+    config: { site: 'default', ingest: { maxBytesInFlight }, archive: { maxInstances, maxBytes, confirm: true } },
     log: createLog({ level: 'silent' }),
     now: () => NOW,
   };

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { StorestowError, type ErrorCode } from '../../../core/errors.ts';
+import { Leases } from '../../../core/store/lease.ts';
 import { createMemoryStore } from '../../../core/store/memory-store.ts';
 import type { ObjectStore, Tags } from '../../../core/store/object-store.ts';
 import type { Outcome } from '../../../core/stow/outcome.ts';
@@ -53,6 +54,7 @@ function failingStore(fails: Partial<Record<'get' | 'head' | 'putTags' | 'put', 
       return store.putTags(key, tags);
     },
     getTags: async (key: string) => store.getTags(key),
+    delete: async (...args: Parameters<ObjectStore['delete']>) => store.delete(...args),
     list: (options: Parameters<ObjectStore['list']>[0]) => store.list(options),
   });
 }
@@ -167,10 +169,12 @@ describe('nothing is done twice', () => {
 
   it('a crash between STOW and tags: the archive is asked, and nothing is sent', async () => {
     const double = ingestDouble({ archive: new FakeArchive(new Map([['1.1', ['throw']]])) });
+    double.ports = { ...double.ports, leases: new Leases(double.store, { term: 300, grace: 100 }) };
     const keys = [await double.arrive({ sop: '1.1' }), await double.arrive({ sop: '1.2' })];
     expect((await ingest(double, keys)).map(({ state }) => state)).toEqual(['retry', 'retry']);
     expect(await double.status(keys[0] ?? '')).toBeUndefined();
-    const again = await ingest(double, keys);
+    // Its lease runs out first.
+    const again = await ingest(double, keys, { patience: () => ({ alive: 30_000, gone: 30_000 }) });
     expect(again.map(({ state }) => state)).toEqual(['stowed', 'stowed']);
     expect(again[0]?.record?.detail?.proof).toBe('listed');
     expect([...double.archive.sent].sort()).toEqual(['1.1', '1.2']);
