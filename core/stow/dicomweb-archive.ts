@@ -5,9 +5,10 @@ import type { Log } from '../logging.ts';
 import type { UrlSource } from './archive-url.ts';
 import { createDicomWeb, openConnection, type Connection } from './dicomweb.ts';
 import { createInFlight } from './in-flight.ts';
+import { createLearnedSize } from './learned-size.ts';
 import type { Archive, OutgoingInstance, Outcome } from './outcome.ts';
 import { createQido } from './qido.ts';
-import { CONFIRM_DELAYS } from './send-request.ts';
+import { PATIENCE, type Patience } from './send-request.ts';
 import { storeStudy } from './store-study.ts';
 import { studyInstitutions } from './study-institutions.ts';
 
@@ -20,18 +21,19 @@ export interface ArchiveOptions {
   readonly log?: Log;
   /** Shared by the archives of several sources (`openConnection`), and closed by whoever opened it. Default: its own. */
   readonly connection?: Connection;
-  /** Milliseconds before each question that confirms a store. */
-  readonly confirmDelays?: readonly number[];
+  /** Of each request; what is not given is as `PATIENCE` has it. */
+  readonly patience?: Partial<Patience>;
 }
 
 /**
  * `store` sends what the archive does not list yet under the study: a new study's first instance alone, then requests of bounded size
  * in parallel, each one confirmed by one question. Throws `CONFIG_INVALID` and `UNKNOWN_SOURCE` for the address.
  */
-export function createArchive({ config, source, log, connection, confirmDelays = CONFIRM_DELAYS }: ArchiveOptions): Archive {
+export function createArchive({ config, source, log, connection, patience }: ArchiveOptions): Archive {
   const shared = connection ?? openConnection(config);
   const web = createDicomWeb(config, source, shared);
   const qido = createQido(web);
+  const learnedSize = createLearnedSize();
   const opening = createInFlight();
   const opened = new Set<string>();
   const sending = createInFlight();
@@ -47,9 +49,10 @@ export function createArchive({ config, source, log, connection, confirmDelays =
           storeStudy(instances, {
             web,
             qido: config.confirm ? qido : undefined,
-            confirmDelays,
+            patience: { ...PATIENCE, ...patience },
             signal,
             limits: config,
+            learnedSize,
             limit: shared.limit,
             opening,
             opened,

@@ -15,7 +15,7 @@ const permanent = (code: ErrorCode, meaning: string): FailureClass => ({ kind: '
 const ask = (code: ErrorCode, meaning: string): FailureClass => ({ kind: 'ask', code, meaning });
 
 const KNOWN: ReadonlyMap<number, FailureClass> = new Map([
-  [0x0110, ask('ARCHIVE_AMBIGUOUS', 'processing failure')],
+  [0x0110, ask('ARCHIVE_FAILED', 'processing failure; the log of the archive says why')],
   [0x0111, { kind: 'duplicate', meaning: 'duplicate SOP Instance UID' }],
   [0x0122, permanent('ARCHIVE_REFUSED', 'SOP class not supported')],
   [0x0124, permanent('ARCHIVE_REFUSED', 'storing is denied')],

@@ -3,6 +3,7 @@ import { StorestowError, type ErrorCode } from '../errors.ts';
 import { firstInteger, firstString, items, parseDataSets, type JsonDataSet } from './dicom-json.ts';
 import { classifyFailureReason, reasonText } from './failure-reason.ts';
 import type { HttpAnswer, HttpFailed, HttpFailure } from './http.ts';
+import { RAISE_THE_LIMIT } from './request-length.ts';
 
 /** Bytes of an answer that are read at most: a thousand times what 20 instances need. */
 export const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
@@ -16,6 +17,18 @@ const WARNING_REASON = '00081196';
 const FAILURE_REASON = '00081197';
 const FAILED_SOP_SEQUENCE = '00081198';
 const REFERENCED_SOP_SEQUENCE = '00081199';
+const OTHER_FAILURES_SEQUENCE = '0008119A';
+
+/**
+ * What was wrong with the request as a whole, where something of it may be tried again at once (`decideResend`).
+ *
+ * | trouble     | what happened                                                                 |
+ * |-------------|-------------------------------------------------------------------------------|
+ * | `too large` | the archive, or a proxy, takes no request of this length                      |
+ * | `broken`    | it failed without naming any instance: one of them may be to blame for all    |
+ * | `busy`      | it asks to come later                                                         |
+ */
+export type Trouble = 'too large' | 'broken' | 'busy';
 
 /**
  * | kind        | the archive said                                    | then                                   |
@@ -31,7 +44,14 @@ export type Verdict =
   | { readonly kind: 'stored' }
   | { readonly kind: 'warned'; readonly reason: number }
   | { readonly kind: 'duplicate'; readonly reason: number; readonly message: string }
-  | { readonly kind: 'unknown' | 'refused'; readonly code: ErrorCode; readonly message: string; readonly reason?: number }
+  | {
+      readonly kind: 'unknown';
+      readonly code: ErrorCode;
+      readonly message: string;
+      readonly reason?: number;
+      readonly trouble?: Trouble;
+    }
+  | { readonly kind: 'refused'; readonly code: ErrorCode; readonly message: string; readonly reason?: number }
   | { readonly kind: 'rejected'; readonly code: ErrorCode; readonly message: string };
 
 interface Sent {
@@ -42,25 +62,45 @@ interface Sent {
  * | status         | sequences read | an instance that they do not name                     |
  * |----------------|----------------|-------------------------------------------------------|
  * | 200, 202       | yes            | unknown, ARCHIVE_AMBIGUOUS                            |
- * | 400, 409       | yes (Orthanc names stored instances in a 400) | unknown, ARCHIVE_REFUSED |
+ * | 400, 409       | yes (Orthanc names stored instances in a 400) | unknown, ARCHIVE_REFUSED; broken where none is named |
  * | 401            | no             | rejected, ARCHIVE_UNAUTHORIZED                        |
  * | 403            | no             | rejected, ARCHIVE_FORBIDDEN                           |
  * | 404, 405       | no             | rejected, ARCHIVE_NOT_FOUND                           |
- * | 3xx, 406, 415  | no             | rejected, ARCHIVE_REFUSED                             |
- * | 413            | no             | unknown, ARCHIVE_AMBIGUOUS                            |
- * | 429, 503       | no             | unknown, ARCHIVE_UNAVAILABLE                          |
- * | other 4xx      | no             | unknown, ARCHIVE_REFUSED                              |
- * | 5xx, other     | no             | unknown, ARCHIVE_AMBIGUOUS: earlier parts may be stored |
+ * | 3xx            | no             | rejected, ARCHIVE_REDIRECTED                          |
+ * | 406, 415       | no             | rejected, ARCHIVE_REFUSED                             |
+ * | 413            | no             | ARCHIVE_SIZE_LIMIT: refused where it is the only one, else unknown, too large |
+ * | 429, 503       | no             | unknown, ARCHIVE_UNAVAILABLE, busy                    |
+ * | 408, 504       | no             | unknown, ARCHIVE_AMBIGUOUS: it may be storing still   |
+ * | other 4xx      | no             | unknown, ARCHIVE_REFUSED, broken                      |
+ * | other 5xx      | no             | unknown, ARCHIVE_FAILED, broken: earlier parts may be stored |
+ * | other          | no             | unknown, ARCHIVE_AMBIGUOUS                            |
  *
  * One verdict for each of `sent`, in order. A body that is cut or not DICOM JSON names nothing.
  */
 export function readAnswer(answer: Pick<HttpAnswer, 'status' | 'body' | 'complete'>, sent: readonly Sent[]): readonly Verdict[] {
-  const unnamed = ofStatus(answer.status);
-  if (![200, 202, 400, 409].includes(answer.status) || !answer.complete) return sent.map(() => unnamed);
-  const dataSets = parseDataSets(answer.body);
+  const { status, body, complete } = answer;
+  if (status === 413) return tooLarge(sent, 'the archive answered 413');
+  const unnamed = ofStatus(status);
+  if (![200, 202, 400, 409].includes(status) || !complete) return sent.map(() => unnamed);
+  const dataSets = parseDataSets(body);
   const [dataSet] = dataSets ?? [];
   if (dataSet === undefined || dataSets?.length !== 1) return sent.map(() => unnamed);
   return readSequences(dataSet, sent, unnamed);
+}
+
+/** Of a request that is longer than the archive, or a proxy before it, takes; `what`: how that was learned. */
+export function tooLarge(sent: readonly Sent[], what: string): readonly Verdict[] {
+  const code = 'ARCHIVE_SIZE_LIMIT';
+  const verdict: Verdict =
+    sent.length === 1
+      ? { kind: 'refused', code, message: `${what}: this instance alone is too large for it; ${RAISE_THE_LIMIT}, then redrive` }
+      : {
+          kind: 'unknown',
+          code,
+          message: `${what}: the request is too large for it; lower archive.maxBytes, or ${RAISE_THE_LIMIT}`,
+          trouble: 'too large',
+        };
+  return sent.map(() => verdict);
 }
 
 /** Of a request that got no answer: not sent → rejected, for the reason that its cause has; anything else → unknown. */
@@ -82,13 +122,14 @@ export function readFailure({
     case 'interrupted':
       return unknown(
         'ARCHIVE_AMBIGUOUS',
-        'the connection broke while the archive was storing; if larger requests always do that, lower archive.maxBytes',
+        'the connection broke while the archive was storing; if that stays, its log may say why, and storestow doctor whether the length is to blame',
+        'broken',
       );
   }
 }
 
-function unknown(code: ErrorCode, message: string): Verdict {
-  return { kind: 'unknown', code, message };
+function unknown(code: ErrorCode, message: string, trouble?: Trouble): Verdict {
+  return { kind: 'unknown', code, message, ...(trouble === undefined ? {} : { trouble }) };
 }
 
 function rejected(code: ErrorCode, message: string): Verdict {
@@ -103,7 +144,7 @@ function ofStatus(status: number): Verdict {
       return unknown('ARCHIVE_AMBIGUOUS', `${answered} without saying what became of this instance`);
     case 400:
     case 409:
-      return unknown('ARCHIVE_REFUSED', `${answered} without a reason for this instance; its log may have one`);
+      return unknown('ARCHIVE_REFUSED', `${answered} without a reason for this instance; its log may have one`, 'broken');
     case 401:
       return rejected('ARCHIVE_UNAUTHORIZED', `${answered}: it does not accept the credentials; correct archive.auth`);
     case 403:
@@ -123,53 +164,67 @@ function ofStatus(status: number): Verdict {
         'ARCHIVE_REFUSED',
         `${answered}: it does not take multipart/related application/dicom; check that archive.url is STOW-RS`,
       );
-    case 413:
-      return unknown(
-        'ARCHIVE_AMBIGUOUS',
-        `${answered}: the request is too large for it or for a proxy; raise its limit or lower archive.maxBytes`,
-      );
+    case 408:
+    case 504:
+      return unknown('ARCHIVE_AMBIGUOUS', `${answered}: it, or a proxy before it, gave up waiting; the instance may be stored`);
     case 429:
     case 503:
-      return unknown('ARCHIVE_UNAVAILABLE', `${answered}: it is overloaded or not up`);
+      return unknown('ARCHIVE_UNAVAILABLE', `${answered}: it is overloaded or not up`, 'busy');
     default:
       if (status >= 300 && status < 400) {
-        return rejected('ARCHIVE_REFUSED', `${answered}, a redirect, which is not followed; set archive.url to where it points`);
+        return rejected(
+          'ARCHIVE_REDIRECTED',
+          `${answered}, a redirect, which is not followed: instances and credentials would go elsewhere; set archive.url to the address itself, or archive.auth where it is a login page`,
+        );
       }
-      if (status >= 400 && status < 500) return unknown('ARCHIVE_REFUSED', `${answered}; its log may say why`);
-      return unknown('ARCHIVE_AMBIGUOUS', `${answered}; it may have stored some instances`);
+      if (status >= 400 && status < 500) return unknown('ARCHIVE_REFUSED', `${answered}; its log may say why`, 'broken');
+      if (status >= 500) {
+        return unknown('ARCHIVE_FAILED', `${answered}; it may have stored some instances, its log may say why`, 'broken');
+      }
+      return unknown('ARCHIVE_AMBIGUOUS', `${answered}, which is no answer to STOW-RS; check that archive.url is its address`);
   }
 }
 
 /**
  * An instance is known by its SOP Instance UID. Where the archive names a part that it could not read by an invented UID, or by
  * none, such items stand in part order: if there are as many as instances that no item names, each is the one in its place.
+ *
+ * | an instance is named                              | verdict                         |
+ * |---------------------------------------------------|---------------------------------|
+ * | as stored                                         | stored, or warned               |
+ * | as failed, once or with one reason                | by its reason                   |
+ * | as stored and as failed, or with several reasons  | unknown, ARCHIVE_AMBIGUOUS      |
+ * | by its place among the unnamed items              | as failed                       |
+ * | not at all                                        | `unnamed`; not broken where any other one is named |
  */
 function readSequences(dataSet: JsonDataSet, sent: readonly Sent[], unnamed: Verdict): readonly Verdict[] {
   const uids = new Set(sent.map(({ sopInstanceUID }) => sopInstanceUID));
   const referenced = named(items(dataSet, REFERENCED_SOP_SEQUENCE), uids);
   const failedItems = items(dataSet, FAILED_SOP_SEQUENCE);
   const failed = named(failedItems, uids);
-  const anonymous = failedItems.filter((item) => isAnonymous(item, uids));
   const left = sent.filter(({ sopInstanceUID }) => !referenced.has(sopInstanceUID) && !failed.has(sopInstanceUID));
-  const byOrder = new Map(anonymous.length === left.length ? left.map((instance, index) => [instance, anonymous[index]]) : []);
+  const byOrder = inOrder(
+    left,
+    failedItems.filter((item) => isAnonymous(item, uids)),
+    items(dataSet, OTHER_FAILURES_SEQUENCE),
+  );
+  const othersUnnamed = left.length < sent.length || byOrder.size > 0 ? withoutTrouble(unnamed) : unnamed;
   return sent.map((instance) => {
-    const stored = referenced.get(instance.sopInstanceUID);
-    const failure = failed.get(instance.sopInstanceUID) ?? byOrder.get(instance);
-    if (stored !== undefined && failure !== undefined) {
-      return unknown('ARCHIVE_AMBIGUOUS', 'the archive names this instance as stored and as failed');
+    const [stored] = referenced.get(instance.sopInstanceUID) ?? [];
+    const failures = failed.get(instance.sopInstanceUID) ?? byOrder.get(instance) ?? [];
+    const [failure, ...more] = failures;
+    if (failure === undefined) return stored === undefined ? othersUnnamed : readStored(stored);
+    if (stored !== undefined) return unknown('ARCHIVE_AMBIGUOUS', 'the archive names this instance as stored and as failed');
+    if (more.some((item) => reasonIn(item, FAILURE_REASON) !== reasonIn(failure, FAILURE_REASON))) {
+      return unknown('ARCHIVE_AMBIGUOUS', 'the archive gives several reasons why this instance failed');
     }
-    if (stored !== undefined) return readStored(stored);
-    return failure === undefined ? unnamed : readFailed(failure);
+    return readFailed(failure);
   });
 }
 
-function named(list: readonly JsonDataSet[], uids: ReadonlySet<string>): ReadonlyMap<string, JsonDataSet> {
-  return new Map(
-    list.flatMap((item) => {
-      const uid = firstString(item, REFERENCED_SOP_INSTANCE_UID);
-      return uid !== undefined && uids.has(uid) ? [[uid, item] as const] : [];
-    }),
-  );
+function named(list: readonly JsonDataSet[], uids: ReadonlySet<string>): ReadonlyMap<string, readonly JsonDataSet[]> {
+  const ours = list.filter((item) => uids.has(firstString(item, REFERENCED_SOP_INSTANCE_UID) ?? ''));
+  return Map.groupBy(ours, (item) => firstString(item, REFERENCED_SOP_INSTANCE_UID) ?? '');
 }
 
 function isAnonymous(item: JsonDataSet, uids: ReadonlySet<string>): boolean {
@@ -178,14 +233,35 @@ function isAnonymous(item: JsonDataSet, uids: ReadonlySet<string>): boolean {
   return !uids.has(uid) && firstString(item, REFERENCED_SOP_CLASS_UID) === UNREADABLE_PART_CLASS_UID;
 }
 
+/** `others`: Other Failures Sequence (PS3.18 10.5.3.2), whose items have no UID at all. How the two interleave nobody knows. */
+function inOrder(
+  left: readonly Sent[],
+  anonymous: readonly JsonDataSet[],
+  others: readonly JsonDataSet[],
+): ReadonlyMap<Sent, readonly JsonDataSet[]> {
+  if (anonymous.length > 0 && others.length > 0) return new Map();
+  const list = anonymous.length > 0 ? anonymous : others;
+  return new Map(list.length === left.length ? left.map((instance, index) => [instance, list.slice(index, index + 1)]) : []);
+}
+
+function withoutTrouble(verdict: Verdict): Verdict {
+  return verdict.kind === 'unknown' ? unknown(verdict.code, verdict.message) : verdict;
+}
+
+/** A US: 16 bits. */
+function reasonIn(item: JsonDataSet, tag: string): number | undefined {
+  const reason = firstInteger(item, tag);
+  return reason !== undefined && reason >= 0 && reason <= 0xffff ? reason : undefined;
+}
+
 function readStored(item: JsonDataSet): Verdict {
-  const reason = firstInteger(item, WARNING_REASON);
+  const reason = reasonIn(item, WARNING_REASON);
   return reason === undefined ? { kind: 'stored' } : { kind: 'warned', reason };
 }
 
 function readFailed(item: JsonDataSet): Verdict {
-  const reason = firstInteger(item, FAILURE_REASON);
-  if (reason === undefined) return unknown('ARCHIVE_AMBIGUOUS', 'the archive names this instance as failed without a reason');
+  const reason = reasonIn(item, FAILURE_REASON);
+  if (reason === undefined) return unknown('ARCHIVE_FAILED', 'the archive names this instance as failed without a reason');
   const failure = classifyFailureReason(reason);
   switch (failure.kind) {
     case 'warning':

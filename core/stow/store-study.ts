@@ -1,16 +1,20 @@
 /** The order in which a study's instances go to the archive: those it lists not at all, a new study's first one alone, the rest in parallel. */
 import type { Limit } from '../concurrency.ts';
 import { asStorestowError } from '../errors.ts';
+import { decideResend } from './decide-resend.ts';
 import type { InFlight } from './in-flight.ts';
+import type { LearnedSize } from './learned-size.ts';
 import type { OutgoingInstance, Outcome } from './outcome.ts';
 import { planRequests, type RequestLimits } from './plan-requests.ts';
-import { sendRequest, type SendPorts } from './send-request.ts';
+import { sendRequest, type SendPorts, type Sent } from './send-request.ts';
 
 /** Instances that go alone at most until the study is open; requests that fail one after the other until the rest is left for the next run. */
 const MAX_IN_A_ROW = 3;
 
 export interface StorePorts extends SendPorts {
   readonly limits: RequestLimits;
+  /** Of the archive, over all studies. */
+  readonly learnedSize: LearnedSize;
   /** Of requests under way, over all studies. */
   readonly limit: Limit;
   readonly opening: InFlight;
@@ -81,38 +85,96 @@ function unasked(thrown: unknown, signal: AbortSignal | undefined): Outcome {
 /** Concurrent first objects of a study have made duplicate patients in dcm4chee (contract, section 3). */
 async function sendUntilOneIsStored(instances: readonly OutgoingInstance[], ports: StorePorts): Promise<Progress> {
   const alone = instances.slice(0, MAX_IN_A_ROW);
-  const outcomes = new Map<OutgoingInstance, Outcome>();
+  const delivery = new Delivery(ports);
   for (const instance of alone) {
-    const progress = await ports.limit(() => send([instance], ports));
-    for (const [sent, outcome] of progress.outcomes) outcomes.set(sent, outcome);
-    if (progress.halted !== undefined || [...progress.outcomes.values()].some(isStored))
-      return { outcomes, halted: progress.halted };
+    await ports.limit(() => delivery.send([instance]));
+    if (delivery.halted !== undefined || [...delivery.outcomes.values()].some(isStored)) return delivery;
   }
-  const all = [...outcomes.values()];
-  return { outcomes, halted: all.length === MAX_IN_A_ROW && all.every(isRequestFailure) ? notSentFor(all.at(-1)) : undefined };
+  const all = [...delivery.outcomes.values()];
+  const hopeless = all.length === MAX_IN_A_ROW && all.every(isRequestFailure);
+  return { outcomes: delivery.outcomes, halted: hopeless ? notSentFor(all.at(-1)) : undefined };
 }
 
 async function sendInParallel(instances: readonly OutgoingInstance[], ports: StorePorts): Promise<Progress> {
-  const outcomes = new Map<OutgoingInstance, Outcome>();
-  let halted: Outcome | undefined;
-  let failures = 0;
-  await Promise.all(
-    planRequests(instances, ports.limits).map((request) =>
-      ports.limit(async () => {
-        if (halted !== undefined) return;
-        const progress = await send(request, ports);
-        for (const [instance, outcome] of progress.outcomes) outcomes.set(instance, outcome);
-        failures = [...progress.outcomes.values()].every(isRequestFailure) ? failures + 1 : 0;
-        halted ??= progress.halted ?? (failures >= MAX_IN_A_ROW ? notSentFor([...progress.outcomes.values()][0]) : undefined);
-      }),
-    ),
-  );
-  return { outcomes, halted };
+  const delivery = new Delivery(ports);
+  const requests = planRequests(instances, ports.limits);
+  await Promise.all(requests.map((request) => ports.limit(() => delivery.send(request))));
+  return delivery;
+}
+
+/** What is sent of one study, request after request, until each instance has its outcome or the rest is left. */
+class Delivery implements Progress {
+  readonly outcomes = new Map<OutgoingInstance, Outcome>();
+  halted: Outcome | undefined;
+  readonly #ports: StorePorts;
+  /** Requests in a row after which nothing else could be done. */
+  #failures = 0;
+
+  constructor(ports: StorePorts) {
+    this.#ports = ports;
+  }
+
+  /**
+   * The instances of one request, and what has to be sent again of them, one request after the other: of n instances with a guilty
+   * one among them about 2 log2 n. An archive that answers nothing to rely on to `MAX_IN_A_ROW` single ones gets no more.
+   */
+  async send(request: readonly OutgoingInstance[]): Promise<void> {
+    const { patience, learnedSize, limits, signal } = this.#ports;
+    const waiting: (readonly OutgoingInstance[])[] = [request];
+    let maxWait = patience.maxWait;
+    for (let next = waiting.shift(); next !== undefined && this.halted === undefined; next = waiting.shift()) {
+      const maxBytes = Math.min(limits.maxBytes, learnedSize.maxBytes);
+      const [fitting = [], ...more] = planRequests(next, { ...limits, maxBytes });
+      waiting.unshift(...more);
+      if (signal?.aborted === true) {
+        this.halted = NOT_SENT;
+        return;
+      }
+      const sent = await sendRequest(fitting, this.#ports, maxWait);
+      maxWait -= sent.waited ?? 0;
+      waiting.unshift(...this.#settle(fitting, sent));
+    }
+  }
+
+  /** Keeps the outcomes, and gives what is to be sent again. */
+  #settle(request: readonly OutgoingInstance[], sent: Sent): readonly (readonly OutgoingInstance[])[] {
+    for (const [index, outcome] of sent.outcomes.entries()) {
+      for (const instance of request.slice(index, index + 1)) this.outcomes.set(instance, outcome);
+    }
+    const resend = decideResend(sent.answered, sent.waiting);
+    switch (resend.kind) {
+      case 'halt':
+        this.halted ??= notSentFor(sent.outcomes.find(isRequestFailure));
+        return [];
+      case 'done':
+        this.#count(sent.outcomes);
+        return [];
+      case 'again':
+        return [pick(request, resend.indices)];
+      case 'halve': {
+        const rest = pick(request, resend.indices);
+        const middle = Math.ceil(rest.length / 2);
+        return [rest.slice(0, middle), rest.slice(middle)].filter((half) => half.length > 0);
+      }
+      case 'shrink':
+        this.#ports.learnedSize.refused(sent.length);
+        return [pick(request, resend.indices)];
+    }
+  }
+
+  #count(outcomes: readonly Outcome[]): void {
+    this.#failures = outcomes.every(isRequestFailure) ? this.#failures + 1 : 0;
+    if (this.#failures >= MAX_IN_A_ROW) this.halted ??= notSentFor(outcomes[0]);
+  }
+}
+
+function pick(request: readonly OutgoingInstance[], indices: readonly number[]): readonly OutgoingInstance[] {
+  return indices.flatMap((index) => request.slice(index, index + 1));
 }
 
 /** The archive gave no answer that concerns this instance: the next request may fare the same. */
 function isRequestFailure(outcome: Outcome): boolean {
-  return outcome.kind === 'retryable' && outcome.reason === undefined && outcome.code !== 'NOT_IN_ARCHIVE';
+  return outcome.kind === 'retryable' && outcome.reason === undefined;
 }
 
 function isStored({ kind }: Outcome): boolean {
@@ -122,16 +184,4 @@ function isStored({ kind }: Outcome): boolean {
 function notSentFor(outcome: Outcome | undefined): Outcome {
   if (outcome === undefined || outcome.kind === 'stored' || outcome.kind === 'warned') return NOT_SENT;
   return { kind: 'retryable', code: outcome.code, message: `not sent after others of its study failed: ${outcome.message}` };
-}
-
-async function send(request: readonly OutgoingInstance[], ports: StorePorts): Promise<Progress> {
-  if (ports.signal?.aborted === true) return { outcomes: new Map(), halted: NOT_SENT };
-  const { verdicts, outcomes } = await sendRequest(request, ports);
-  const rejected = verdicts.findIndex(({ kind }) => kind === 'rejected');
-  return {
-    outcomes: new Map(
-      request.flatMap((instance, index) => outcomes.slice(index, index + 1).map((outcome) => [instance, outcome] as const)),
-    ),
-    halted: rejected === -1 ? undefined : notSentFor(outcomes[rejected]),
-  };
 }

@@ -24,6 +24,10 @@ export type Fault =
   | { readonly kind: 'no-answer'; readonly carriedOut: boolean }
   /** The connection drops without an answer: before the body is read, or after the request was carried out. */
   | { readonly kind: 'drop'; readonly carriedOut: boolean }
+  /** The connection drops after so many bytes of the request's body; parts that came whole are stored. */
+  | { readonly kind: 'drop-within'; readonly bytes: number }
+  /** The request is carried out; the answer's body never ends. */
+  | { readonly kind: 'endless-answer' }
   /** The request is carried out and answered, so much later. */
   | { readonly kind: 'delay'; readonly milliseconds: number };
 
@@ -36,13 +40,22 @@ export interface RequestRecord {
   readonly atOnce: number;
   /** Bytes of the request's body as announced. */
   readonly contentLength: number | undefined;
+  /** It came with `Expect: 100-continue`. */
+  readonly expectsContinue: boolean;
   /** Of the parts that were read, in order. */
   readonly sopInstanceUIDs: readonly string[];
 }
 
+/** How a request that is too long is turned away: as WildFly does (dropped; with `Expect: 100-continue` a 400), or by a 413 as proxies do. */
+export type LimitManner = 'drop' | 413;
+
+/** What a request with a certain instance comes to, each time: the connection drops, or a 500. */
+export type Breakage = 'drop' | 500;
+
 export interface UnderWay {
   readonly fault: Fault | undefined;
-  arrived(sopInstanceUID: string): void;
+  /** Gives how the request breaks at this instance. */
+  arrived(sopInstanceUID: string): Breakage | undefined;
   done(): void;
 }
 
@@ -52,6 +65,10 @@ export class Faults {
   readonly #reasons = new Map<string, number>();
   readonly #records: (RequestRecord & { readonly sopInstanceUIDs: string[] })[] = [];
   readonly #underWay: Record<Service, number> = { stow: 0, qido: 0, wado: 0 };
+  readonly #breakages = new Map<string, Breakage>();
+  readonly #instancesUnderWay = new Map<string, number>();
+  readonly #mostAtOnceOf = new Map<string, number>();
+  #limit: { readonly bytes: number; readonly manner: LimitManner } | undefined;
   #hiddenQuestions = 0;
 
   /** What happens to the next requests of a service, one fault each. */
@@ -69,6 +86,16 @@ export class Faults {
     for (const uid of sopInstanceUIDs) this.#reasons.set(uid, reason);
   }
 
+  /** No request with this one is answered. */
+  breakOn(breakage: Breakage, ...sopInstanceUIDs: readonly string[]): void {
+    for (const uid of sopInstanceUIDs) this.#breakages.set(uid, breakage);
+  }
+
+  /** Requests with longer bodies are turned away; WildFly's own limit is 10485760. */
+  limitBodies(bytes: number, manner: LimitManner): void {
+    this.#limit = { bytes, manner };
+  }
+
   /** The next questions (QIDO-RS) find nothing, as an archive that is slow to list. */
   hideFrom(questions: number): void {
     this.#hiddenQuestions = questions;
@@ -79,6 +106,8 @@ export class Faults {
     for (const faults of Object.values(this.#next)) faults.length = 0;
     this.#dropped.clear();
     this.#reasons.clear();
+    this.#breakages.clear();
+    this.#limit = undefined;
     this.#hiddenQuestions = 0;
   }
 
@@ -97,6 +126,16 @@ export class Faults {
 
   mostAtOnce(service: Service): number {
     return Math.max(0, ...this.of(service).map(({ atOnce }) => atOnce));
+  }
+
+  /** Requests under way at once that had this instance in them. */
+  mostAtOnceOf(sopInstanceUID: string): number {
+    return this.#mostAtOnceOf.get(sopInstanceUID) ?? 0;
+  }
+
+  /** How a body of this length is turned away. */
+  refusesLength(bytes: number | undefined): LimitManner | undefined {
+    return this.#limit !== undefined && bytes !== undefined && bytes > this.#limit.bytes ? this.#limit.manner : undefined;
   }
 
   isDropped(sopInstanceUID: string): boolean {
@@ -122,8 +161,21 @@ export class Faults {
     this.#records.push(record);
     return {
       fault: this.#next[service].shift(),
-      arrived: (uid) => void record.sopInstanceUIDs.push(uid),
-      done: () => void (this.#underWay[service] -= 1),
+      arrived: (uid) => {
+        record.sopInstanceUIDs.push(uid);
+        if (record.sopInstanceUIDs.filter((other) => other === uid).length === 1) this.#count(uid, 1);
+        return this.#breakages.get(uid);
+      },
+      done: () => {
+        this.#underWay[service] -= 1;
+        for (const uid of new Set(record.sopInstanceUIDs)) this.#count(uid, -1);
+      },
     };
+  }
+
+  #count(sopInstanceUID: string, change: 1 | -1): void {
+    const underWay = (this.#instancesUnderWay.get(sopInstanceUID) ?? 0) + change;
+    this.#instancesUnderWay.set(sopInstanceUID, underWay);
+    this.#mostAtOnceOf.set(sopInstanceUID, Math.max(underWay, this.mostAtOnceOf(sopInstanceUID)));
   }
 }

@@ -10,7 +10,7 @@ import { finished, pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StorestowError } from '../../core/errors.ts';
 import { emptyAnswer, type Answer } from './answer.ts';
-import { Faults, type Fault } from './faults.ts';
+import { Faults, type Fault, type LimitManner } from './faults.ts';
 import { InstanceStore } from './instance-store.ts';
 import { answerRequest, refuseHead, serviceOf, type ArchiveServices } from './router.ts';
 
@@ -55,7 +55,8 @@ export async function startEmbeddedArchive(options: EmbeddedArchiveOptions): Pro
   };
   const server = createServer({ requestTimeout: 0, keepAliveTimeout: 60_000 }, handle);
   server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
-    if (refuseHead(headOf(request), aets) === undefined) response.writeContinue();
+    const tooLong = faults.refusesLength(announcedLength(request)) !== undefined;
+    if (!tooLong && refuseHead(headOf(request), aets) === undefined) response.writeContinue();
     handle(request, response);
   });
   server.listen(port, host);
@@ -102,32 +103,59 @@ function headOf({ method = 'GET', url = '/', headers }: IncomingMessage): {
   return { method, url, contentType: headers['content-type'] ?? '', accept: headers.accept };
 }
 
+function announcedLength({ headers }: IncomingMessage): number | undefined {
+  const announced = headers['content-length'];
+  return announced === undefined ? undefined : Number(announced);
+}
+
+/** Thrown where the connection is to drop in the middle of a request. */
+class Dropped extends Error {}
+
 async function serve(request: IncomingMessage, response: ServerResponse, services: ArchiveServices): Promise<void> {
   const head = headOf(request);
-  const announced = request.headers['content-length'];
-  const underWay = services.faults.begin({
-    service: serviceOf(head.method, head.url),
-    method: head.method,
-    url: head.url,
-    contentLength: announced === undefined ? undefined : Number(announced),
-  });
+  const { faults } = services;
+  const contentLength = announcedLength(request);
+  const expectsContinue = request.headers.expect !== undefined;
+  const { method, url } = head;
+  const underWay = faults.begin({ service: serviceOf(method, url), method, url, contentLength, expectsContinue });
   try {
-    const carryOut = async (): Promise<Answer> =>
+    const carryOut = async (body: AsyncIterable<Uint8Array> = request as AsyncIterable<Uint8Array>): Promise<Answer> =>
       answerRequest(
         {
           ...head,
           host: request.headers.host ?? 'localhost',
-          body: request as AsyncIterable<Uint8Array>,
-          arrived: (uid) => underWay.arrived(uid),
+          body,
+          arrived: (uid) => {
+            const breakage = underWay.arrived(uid);
+            if (breakage !== undefined) throw breakage === 'drop' ? new Dropped() : new Error('the fault that was asked for');
+          },
         },
         services,
-      ).catch(() => emptyAnswer(500));
-    if (underWay.fault === undefined) await send(response, await carryOut());
+      ).catch((error: unknown) => {
+        if (error instanceof Dropped) throw error;
+        return emptyAnswer(500);
+      });
+    const refusal = faults.refusesLength(contentLength);
+    if (refusal !== undefined) await turnAway(refusal, expectsContinue, response);
+    else if (underWay.fault === undefined) await send(response, await carryOut());
     else await misbehave(underWay.fault, request, response, carryOut);
     if (!request.readableEnded) request.resume();
+  } catch (error) {
+    if (!(error instanceof Dropped)) throw error;
+    response.destroy();
   } finally {
     underWay.done();
   }
+}
+
+/** Measured: Undertow drops the connection, and answers 400 to the head alone. */
+async function turnAway(manner: LimitManner, expectsContinue: boolean, response: ServerResponse): Promise<void> {
+  if (manner === 'drop' && !expectsContinue) {
+    response.destroy();
+    return;
+  }
+  const { status, headers } = emptyAnswer(manner === 'drop' ? 400 : manner, { Connection: 'close' });
+  return send(response, { status, ...(headers === undefined ? {} : { headers }) });
 }
 
 async function send(response: ServerResponse, { status, headers, body }: Answer): Promise<void> {
@@ -143,7 +171,7 @@ async function misbehave(
   fault: Fault,
   request: IncomingMessage,
   response: ServerResponse,
-  carryOut: () => Promise<Answer>,
+  carryOut: (body?: AsyncIterable<Uint8Array>) => Promise<Answer>,
 ): Promise<void> {
   switch (fault.kind) {
     case 'answer':
@@ -163,6 +191,13 @@ async function misbehave(
       if (fault.carriedOut) await carryOut();
       response.destroy();
       return;
+    case 'drop-within':
+      await carryOut(upTo(request as AsyncIterable<Uint8Array>, fault.bytes));
+      response.destroy();
+      return;
+    case 'endless-answer':
+      await carryOut();
+      return endless(response);
     case 'delay': {
       const answer = await carryOut();
       await sleep(fault.milliseconds);
@@ -174,6 +209,25 @@ async function misbehave(
 async function drain(request: IncomingMessage): Promise<void> {
   request.resume();
   await finished(request).catch(() => undefined);
+}
+
+async function* upTo(body: AsyncIterable<Uint8Array>, bytes: number): AsyncIterable<Uint8Array> {
+  let left = bytes;
+  for await (const chunk of body) {
+    yield chunk.subarray(0, left);
+    left -= chunk.length;
+    if (left <= 0) return;
+  }
+}
+
+/** White space within JSON, for as long as the client reads. */
+async function endless(response: ServerResponse): Promise<void> {
+  response.writeHead(200, { ...CORS, 'Content-Type': 'application/dicom+json' });
+  const filler = Buffer.alloc(64 * 1024, ' ');
+  while (!response.destroyed) {
+    if (response.writableLength === 0) response.write(filler);
+    await sleep(1);
+  }
 }
 
 /** The announced length is the whole one's, so the client sees that bytes are missing. */

@@ -8,8 +8,9 @@ import type { ArchiveConfig } from '../../core/config/schema.ts';
 import { createArchive } from '../../core/stow/dicomweb-archive.ts';
 import { createDicomWeb, openConnection } from '../../core/stow/dicomweb.ts';
 import type { Archive, OutgoingInstance, Outcome } from '../../core/stow/outcome.ts';
+import type { Patience } from '../../core/stow/send-request.ts';
 import { retrieveInstance } from '../../core/stow/wado.ts';
-import type { Fault, Faults } from '../../local-cloud/archive/faults.ts';
+import type { Fault, Faults, RequestRecord } from '../../local-cloud/archive/faults.ts';
 import { startEmbeddedArchive, type EmbeddedArchive } from '../../local-cloud/archive/server.ts';
 import { freePort } from '../support/free-port.ts';
 import { temporaryFolder, type TemporaryFolder } from '../support/temporary-folder.ts';
@@ -25,9 +26,11 @@ const DEFAULTS: Omit<ArchiveConfig, 'url'> = {
   confirm: true,
   otherInstitution: 'quarantine',
   proof: 'listed',
+  implementationVersionName: 'dcm4che-5.34.3',
 };
 const STORED: Outcome = { kind: 'stored', proof: 'listed', alreadyThere: false };
-const THERE: Outcome = { kind: 'stored', proof: 'listed', alreadyThere: true };
+/** What was there before is fetched and compared, whatever `archive.proof` says. */
+const THERE: Outcome = { kind: 'stored', proof: 'digest', alreadyThere: true };
 
 let folder: TemporaryFolder;
 let embedded: EmbeddedArchive;
@@ -48,11 +51,11 @@ afterEach(async () => {
 });
 afterAll(async () => folder.remove());
 
-function client(changes: Partial<ArchiveConfig> = {}): Archive {
+function client(changes: Partial<ArchiveConfig> = {}, patience: Partial<Patience> = {}): Archive {
   const archive = createArchive({
     config: { ...DEFAULTS, url: embedded.url, ...changes },
     source: { aet: 'CT1', site: 'test' },
-    confirmDelays: [0, 5, 10],
+    patience: { confirmDelays: [0, 5, 10], settleDelay: 5, ...patience },
   });
   open.push(archive);
   return archive;
@@ -63,7 +66,9 @@ const kinds = (outcomes: readonly Outcome[]): string[] =>
   outcomes.map((outcome) => ('code' in outcome ? `${outcome.kind} ${outcome.code}` : outcome.kind));
 const uidsOf = (instances: readonly OutgoingInstance[]): string[] => instances.map(({ sopInstanceUID }) => sopInstanceUID);
 const arrivals = (instances: readonly OutgoingInstance[]): number[] => uidsOf(instances).map((uid) => faults.arrivals(uid));
-const requestSizes = (): number[] => faults.of('stow').map(({ sopInstanceUIDs }) => sopInstanceUIDs.length);
+/** Requests whose bodies were to come: those that only asked by their head aside. */
+const sends = (): readonly RequestRecord[] => faults.of('stow').filter(({ expectsContinue }) => !expectsContinue);
+const requestSizes = (): number[] => sends().map(({ sopInstanceUIDs }) => sopInstanceUIDs.length);
 
 /** A study that the archive holds one instance of already. */
 async function knownStudy(archive: Archive): Promise<string> {
@@ -277,7 +282,7 @@ describe('with an archive that answers 200 and does not keep', () => {
     const study = newStudy();
     const sopUID = here.sopInstanceUID;
     const moved = { ...outgoing(study, 1, { sopUID }), sopInstanceUID: sopUID };
-    expect(kinds(await archive.store([moved]))).toEqual(['retryable NOT_IN_ARCHIVE']);
+    expect(kinds(await archive.store([moved]))).toEqual(['permanent NOT_IN_ARCHIVE']);
     expect(arrivals([moved])).toEqual([2]);
   });
 
@@ -304,7 +309,7 @@ describe('with an archive that refuses instances', () => {
     [0xa778, 'permanent CONFLICT'],
     [0xc499, 'permanent ARCHIVE_REFUSED'],
     [0xa900, 'permanent ARCHIVE_REFUSED'],
-    [0x0110, 'retryable ARCHIVE_AMBIGUOUS'],
+    [0x0110, 'retryable ARCHIVE_FAILED'],
     [0xa700, 'retryable ARCHIVE_UNAVAILABLE'],
     [0x0111, 'permanent CONFLICT'],
     [0xb000, 'retryable NOT_IN_ARCHIVE'],
@@ -340,7 +345,8 @@ describe('with a request that the archive turns away', () => {
     [404, 'ARCHIVE_NOT_FOUND'],
     [406, 'ARCHIVE_REFUSED'],
     [415, 'ARCHIVE_REFUSED'],
-    [301, 'ARCHIVE_REFUSED'],
+    [301, 'ARCHIVE_REDIRECTED'],
+    [307, 'ARCHIVE_REDIRECTED'],
   ])('%i quarantines nothing, and the rest is not sent', async (status, code) => {
     const archive = client();
     const instances = outgoingStudy(newStudy(), 30);
@@ -375,6 +381,17 @@ describe('with an answer that says nothing to rely on', () => {
     ['a 409 without a reason', { kind: 'answer-after', status: 409, body: '{"00081190":{"vr":"UR"}}' }],
     ['a body of 8 MB', { kind: 'answer-after', status: 200, body: `{"x":"${'y'.repeat(8_000_000)}"}` }],
     ['a dropped connection', { kind: 'drop', carriedOut: true }],
+    ['a body without end', { kind: 'endless-answer' }],
+    [
+      'XML',
+      { kind: 'answer-after', status: 200, headers: { 'Content-Type': 'application/dicom+xml' }, body: '<NativeDicomModel/>' },
+    ],
+    ['an array of two', { kind: 'answer-after', status: 200, body: '[{},{}]' }],
+    ['a million brackets', { kind: 'answer-after', status: 200, body: '['.repeat(1_000_000) }],
+    [
+      'another instance',
+      { kind: 'answer-after', status: 200, body: '{"00081199":{"vr":"SQ","Value":[{"00081155":{"vr":"UI","Value":["9.9"]}}]}}' },
+    ],
   ];
 
   it.each(answers)('%s: stored ones are found and not sent again', async (_, fault) => {
@@ -389,12 +406,10 @@ describe('with an answer that says nothing to rely on', () => {
   it.each<[string, Fault, string]>([
     ['200 without a body', { kind: 'answer', status: 200 }, 'ARCHIVE_AMBIGUOUS'],
     ['202 without a body', { kind: 'answer', status: 202 }, 'ARCHIVE_AMBIGUOUS'],
-    ['400', { kind: 'answer', status: 400 }, 'ARCHIVE_REFUSED'],
-    ['409', { kind: 'answer', status: 409 }, 'ARCHIVE_REFUSED'],
-    ['413', { kind: 'answer', status: 413 }, 'ARCHIVE_AMBIGUOUS'],
-    ['500', { kind: 'answer', status: 500 }, 'ARCHIVE_AMBIGUOUS'],
+    ['204', { kind: 'answer', status: 204 }, 'ARCHIVE_AMBIGUOUS'],
+    ['429', { kind: 'answer', status: 429 }, 'ARCHIVE_UNAVAILABLE'],
     ['503', { kind: 'answer', status: 503 }, 'ARCHIVE_UNAVAILABLE'],
-    ['a dropped connection', { kind: 'drop', carriedOut: false }, 'ARCHIVE_AMBIGUOUS'],
+    ['504', { kind: 'answer', status: 504 }, 'ARCHIVE_AMBIGUOUS'],
   ])('%s and nothing stored: retryable, sent once, and sent by the next call', async (_, fault, code) => {
     const archive = client();
     const study = await knownStudy(archive);
@@ -403,6 +418,21 @@ describe('with an answer that says nothing to rely on', () => {
     expect(kinds(await archive.store(instances))).toEqual(instances.map(() => `retryable ${code}`));
     expect(faults.of('stow')).toHaveLength(2);
     expect(await archive.store(instances)).toEqual(instances.map(() => STORED));
+  });
+
+  it.each<[string, Fault]>([
+    ['400', { kind: 'answer', status: 400 }],
+    ['409', { kind: 'answer', status: 409, body: '{"00081190":{"vr":"UR"}}' }],
+    ['500', { kind: 'answer', status: 500 }],
+    ['502', { kind: 'answer', status: 502 }],
+    ['a dropped connection', { kind: 'drop', carriedOut: false }],
+  ])('%s once and nothing stored: asked, then sent in two halves', async (_, fault) => {
+    const archive = client();
+    const study = await knownStudy(archive);
+    const instances = outgoingStudy(study, 4);
+    faults.next('stow', fault);
+    expect(await archive.store(instances)).toEqual(instances.map(() => STORED));
+    expect(sends().map(({ sopInstanceUIDs }) => sopInstanceUIDs.length)).toEqual([1, 0, 2, 2]);
   });
 
   it.each([true, false])('no answer in time (carried out: %s): asked, not sent again', async (carriedOut) => {
@@ -420,8 +450,176 @@ describe('with an answer that says nothing to rely on', () => {
     const study = await knownStudy(archive);
     const instances = outgoingStudy(study, 9);
     faults.next('stow', ...Array.from({ length: 9 }, (): Fault => ({ kind: 'answer', status: 500 })));
-    expect(kinds(await archive.store(instances))).toEqual(instances.map(() => 'retryable ARCHIVE_AMBIGUOUS'));
+    expect(kinds(await archive.store(instances))).toEqual(instances.map(() => 'retryable ARCHIVE_FAILED'));
     expect(faults.of('stow')).toHaveLength(4);
+  });
+});
+
+describe('with one instance that breaks each request it is in', () => {
+  it.each([
+    ['drop', 'ARCHIVE_AMBIGUOUS'],
+    [500, 'ARCHIVE_FAILED'],
+  ] as const)('%s: it stands alone in the end, and all others are stored', async (breakage, code) => {
+    const archive = client({ maxInstances: 20, connections: 1 });
+    const study = await knownStudy(archive);
+    const instances = outgoingStudy(study, 20);
+    const guilty = instances[12];
+    faults.breakOn(breakage, guilty?.sopInstanceUID ?? '');
+    const expected = instances.map((instance) => (instance === guilty ? `retryable ${code}` : 'stored'));
+    expect(kinds(await archive.store(instances))).toEqual(expected);
+    const last = sends().filter(({ sopInstanceUIDs }) => sopInstanceUIDs.includes(guilty?.sopInstanceUID ?? ''));
+    expect(last.at(-1)?.sopInstanceUIDs).toEqual([guilty?.sopInstanceUID]);
+    // dcm4chee's parts before the guilty one are stored: they are not sent a second time.
+    expect(arrivals(instances).filter((_, index) => index !== 12)).toEqual(Array.from({ length: 19 }, () => 1));
+    expect(sends().length).toBeLessThanOrEqual(10);
+    expect(instances.map(({ sopInstanceUID }) => faults.mostAtOnceOf(sopInstanceUID))).toEqual(instances.map(() => 1));
+  });
+
+  it('asks before each time that it sends again', async () => {
+    const archive = client({ maxInstances: 8, connections: 1 });
+    const study = await knownStudy(archive);
+    const instances = outgoingStudy(study, 8);
+    faults.breakOn('drop', instances[0]?.sopInstanceUID ?? '');
+    await archive.store(instances);
+    const services = faults.requests.filter(({ expectsContinue }) => !expectsContinue).map(({ service }) => service);
+    expect(services.join(' ')).not.toContain('stow stow');
+  });
+
+  it('sends only what is missing when the connection breaks within a request', async () => {
+    const archive = client({ connections: 1 });
+    const study = await knownStudy(archive);
+    const instances = outgoingStudy(study, 4);
+    const [first] = instances;
+    faults.next('stow', { kind: 'drop-within', bytes: (first?.length ?? 0) * 2 + 300 });
+    expect(await archive.store(instances)).toEqual(instances.map(() => STORED));
+    const [, broken, ...again] = sends().map(({ sopInstanceUIDs }) => sopInstanceUIDs);
+    expect(broken).toEqual(uidsOf(instances.slice(0, 2)));
+    expect(again).toEqual([uidsOf(instances.slice(2, 3)), uidsOf(instances.slice(3))]);
+  });
+
+  it('hammers no archive that breaks all: the first is split, then the rest is left', async () => {
+    const archive = client({ maxInstances: 20, connections: 1 });
+    const study = await knownStudy(archive);
+    const instances = outgoingStudy(study, 60);
+    faults.breakOn(500, ...uidsOf(instances));
+    expect(kinds(await archive.store(instances))).toEqual(instances.map(() => 'retryable ARCHIVE_FAILED'));
+    expect(sends().length).toBeLessThanOrEqual(1 + 9);
+  });
+
+  it('splits nothing where the archive cannot be asked', async () => {
+    const archive = client({ maxInstances: 20 });
+    const study = await knownStudy(archive);
+    await archive.store(outgoingStudy(study, 4));
+    faults.next('stow', { kind: 'answer', status: 500 });
+    faults.next('qido', { kind: 'delay', milliseconds: 0 }, { kind: 'answer', status: 401 });
+    const instances = [5, 6, 7, 8].map((number) => outgoing(study, number));
+    expect(kinds(await archive.store(instances))).toEqual(instances.map(() => 'retryable ARCHIVE_FAILED'));
+    expect(sends()).toHaveLength(3);
+  });
+});
+
+describe.each([['drop', 'as WildFly does it, without a word'] as const, [413, 'as a proxy does it'] as const])(
+  'with an archive that turns long requests away by %s, %s',
+  (manner) => {
+    it('sends smaller ones, and learns: the limit is met once, not in each request', async () => {
+      const archive = client({ maxInstances: 20, connections: 1 });
+      const study = await knownStudy(archive);
+      const instances = outgoingStudy(study, 60);
+      const size = instances[0]?.length ?? 0;
+      faults.limitBodies(size * 8, manner);
+      expect(await archive.store(instances)).toEqual(instances.map(() => STORED));
+      expect(arrivals(instances)).toEqual(instances.map(() => 1));
+      const refused = sends().filter(({ contentLength = 0 }) => contentLength > size * 8);
+      expect(refused).toHaveLength(2);
+      expect(sends().length).toBeLessThanOrEqual(21);
+    });
+
+    it('one instance that is larger is set aside for a person, and the others are stored', async () => {
+      const archive = client({ connections: 1 });
+      const study = await knownStudy(archive);
+      const large = outgoing(study, 3, { rows: 128, columns: 128 });
+      const instances = [outgoing(study, 1), outgoing(study, 2), large, outgoing(study, 4), outgoing(study, 5)];
+      faults.limitBodies(large.length, manner);
+      const outcomes = await archive.store(instances);
+      expect(kinds(outcomes)).toEqual(['stored', 'stored', 'permanent ARCHIVE_SIZE_LIMIT', 'stored', 'stored']);
+      expect(outcomes[2]).toMatchObject({ message: expect.stringContaining('max-post-size') as string });
+      expect(arrivals(instances)).toEqual([1, 1, 0, 1, 1]);
+    });
+
+    it('and so is the first one of a study', async () => {
+      const study = newStudy();
+      const large = outgoing(study, 1, { rows: 128, columns: 128 });
+      faults.limitBodies(large.length, manner);
+      expect(kinds(await client().store([large, outgoing(study, 2)]))).toEqual(['permanent ARCHIVE_SIZE_LIMIT', 'stored']);
+    });
+
+    it('tells by the head alone, and stores nothing by that', async () => {
+      faults.limitBodies(1_000_000, manner);
+      const config = { ...DEFAULTS, url: embedded.url };
+      const connection = openConnection(config);
+      const web = createDicomWeb(config, { aet: 'CT1', site: 'test' }, connection);
+      expect([await web.takes(1_000_001), await web.takes(1_000_000)]).toEqual(['refused', 'taken']);
+      expect(
+        faults.of('stow').every(({ expectsContinue, sopInstanceUIDs }) => expectsContinue && sopInstanceUIDs.length === 0),
+      ).toBe(true);
+      await connection.close();
+    });
+  },
+);
+
+describe('with an archive that asks to come later', () => {
+  const busy = (status: number, retryAfter: string): Fault => ({
+    kind: 'answer',
+    status,
+    headers: { 'Retry-After': retryAfter },
+  });
+
+  it.each([429, 503])('%i: waits, asks, and sends what is missing', async (status) => {
+    const archive = client();
+    const study = await knownStudy(archive);
+    const instances = outgoingStudy(study, 4);
+    faults.next('stow', busy(status, '1'));
+    expect(await archive.store(instances)).toEqual(instances.map(() => STORED));
+    expect(sends().map(({ sopInstanceUIDs }) => sopInstanceUIDs.length)).toEqual([1, 0, 4]);
+    expect(faults.requests.map(({ service }) => service).join(' ')).not.toContain('stow stow');
+  });
+
+  it('takes a date, too', async () => {
+    const archive = client();
+    const study = await knownStudy(archive);
+    faults.next('stow', busy(503, new Date(Date.now() + 1000).toUTCString()));
+    expect(await archive.store([outgoing(study, 1)])).toEqual([STORED]);
+  });
+
+  it.each(['3600', '9999999999', 'Fri, 31 Dec 9999 23:59:59 GMT'])(
+    '%s is too long: the study is left to the queue',
+    async (after) => {
+      const archive = client({ connections: 1, maxInstances: 1 });
+      const study = await knownStudy(archive);
+      const instances = outgoingStudy(study, 5);
+      faults.next('stow', busy(503, after));
+      expect(kinds(await archive.store(instances))).toEqual(instances.map(() => 'retryable ARCHIVE_UNAVAILABLE'));
+      expect(sends()).toHaveLength(2);
+    },
+  );
+
+  it('waits no longer in all than it may', async () => {
+    const archive = client({}, { maxWait: 2500 });
+    const study = await knownStudy(archive);
+    faults.next('stow', ...Array.from({ length: 9 }, () => busy(503, '0')));
+    expect(kinds(await archive.store([outgoing(study, 1)]))).toEqual(['retryable ARCHIVE_UNAVAILABLE']);
+    expect(sends()).toHaveLength(1 + 3);
+  });
+
+  it('does not wait longer than its run', async () => {
+    const archive = client();
+    const study = await knownStudy(archive);
+    const stop = new AbortController();
+    faults.next('stow', busy(503, '50'));
+    const storing = archive.store([outgoing(study, 1)], { signal: stop.signal });
+    await waitUntil('the answer', () => sends().length === 2, { interval: 5 });
+    stop.abort();
+    expect(kinds(await storing)).toEqual(['retryable INVOCATION_TIMEOUT']);
   });
 });
 

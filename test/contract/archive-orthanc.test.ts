@@ -19,7 +19,11 @@ describe.skipIf(requirePeer('Orthanc with its DICOMweb plug-in', orthancAvailabl
   const open: Archive[] = [];
 
   const client = (changes: Partial<ArchiveConfig> = {}): Archive => {
-    const archive = createArchive({ config: { ...config, ...changes }, source: SOURCE, confirmDelays: [0, 50, 100] });
+    const archive = createArchive({
+      config: { ...config, ...changes },
+      source: SOURCE,
+      patience: { confirmDelays: [0, 50, 100] },
+    });
     open.push(archive);
     return archive;
   };

@@ -3,7 +3,7 @@ import { classifyFailureReason, reasonText } from '../../../core/stow/failure-re
 
 describe('classifyFailureReason', () => {
   it.each([
-    [0x0110, 'ask', 'ARCHIVE_AMBIGUOUS'],
+    [0x0110, 'ask', 'ARCHIVE_FAILED'],
     [0x0111, 'duplicate', undefined],
     [0x0122, 'permanent', 'ARCHIVE_REFUSED'],
     [0x0124, 'permanent', 'ARCHIVE_REFUSED'],

@@ -26,32 +26,43 @@ const bytes = (value: unknown): Uint8Array => Buffer.from(typeof value === 'stri
 const read = (status: number, value: unknown, uids: readonly string[], complete = true): readonly Verdict[] =>
   readAnswer({ status, body: bytes(value), complete }, sent(...uids));
 const kinds = (verdicts: readonly Verdict[]): string[] =>
-  verdicts.map((verdict) => ('code' in verdict ? `${verdict.kind} ${verdict.code}` : verdict.kind));
+  verdicts.map((verdict) =>
+    [verdict.kind, 'code' in verdict ? verdict.code : '', 'trouble' in verdict ? verdict.trouble : ''].join(' ').trim(),
+  );
 
 describe('readAnswer, by status', () => {
   it.each([
+    [100, 'unknown ARCHIVE_AMBIGUOUS'],
     [200, 'unknown ARCHIVE_AMBIGUOUS'],
     [202, 'unknown ARCHIVE_AMBIGUOUS'],
     [204, 'unknown ARCHIVE_AMBIGUOUS'],
-    [301, 'rejected ARCHIVE_REFUSED'],
-    [307, 'rejected ARCHIVE_REFUSED'],
-    [400, 'unknown ARCHIVE_REFUSED'],
+    [301, 'rejected ARCHIVE_REDIRECTED'],
+    [302, 'rejected ARCHIVE_REDIRECTED'],
+    [307, 'rejected ARCHIVE_REDIRECTED'],
+    [308, 'rejected ARCHIVE_REDIRECTED'],
+    [400, 'unknown ARCHIVE_REFUSED broken'],
     [401, 'rejected ARCHIVE_UNAUTHORIZED'],
     [403, 'rejected ARCHIVE_FORBIDDEN'],
     [404, 'rejected ARCHIVE_NOT_FOUND'],
     [405, 'rejected ARCHIVE_NOT_FOUND'],
     [406, 'rejected ARCHIVE_REFUSED'],
-    [409, 'unknown ARCHIVE_REFUSED'],
-    [413, 'unknown ARCHIVE_AMBIGUOUS'],
+    [408, 'unknown ARCHIVE_AMBIGUOUS'],
+    [409, 'unknown ARCHIVE_REFUSED broken'],
+    [413, 'unknown ARCHIVE_SIZE_LIMIT too large'],
     [415, 'rejected ARCHIVE_REFUSED'],
-    [418, 'unknown ARCHIVE_REFUSED'],
-    [429, 'unknown ARCHIVE_UNAVAILABLE'],
-    [500, 'unknown ARCHIVE_AMBIGUOUS'],
-    [502, 'unknown ARCHIVE_AMBIGUOUS'],
-    [503, 'unknown ARCHIVE_UNAVAILABLE'],
-    [599, 'unknown ARCHIVE_AMBIGUOUS'],
+    [418, 'unknown ARCHIVE_REFUSED broken'],
+    [429, 'unknown ARCHIVE_UNAVAILABLE busy'],
+    [500, 'unknown ARCHIVE_FAILED broken'],
+    [502, 'unknown ARCHIVE_FAILED broken'],
+    [503, 'unknown ARCHIVE_UNAVAILABLE busy'],
+    [504, 'unknown ARCHIVE_AMBIGUOUS'],
+    [599, 'unknown ARCHIVE_FAILED broken'],
   ])('%i without a body → %s', (status, verdict) => {
     expect(kinds(read(status, '', ['1.1', '1.2']))).toEqual([verdict, verdict]);
+  });
+
+  it('refuses what is too large alone', () => {
+    expect(kinds(read(413, '', ['1.1']))).toEqual(['refused ARCHIVE_SIZE_LIMIT']);
   });
 
   it.each([401, 404, 500, 503])('believes no body of a %i', (status) => {
@@ -81,10 +92,43 @@ describe('readAnswer, by sequences', () => {
     ],
     ['202, one in neither sequence', 202, body([], [item('1.1')]), ['1.1', '1.2'], ['stored', 'unknown ARCHIVE_AMBIGUOUS']],
     ['400 that names stored ones (Orthanc)', 400, body([], [item('1.1')]), ['1.1', '1.2'], ['stored', 'unknown ARCHIVE_REFUSED']],
-    ['409 without sequences', 409, { '00081190': { vr: 'UR' } }, ['1.1'], ['unknown ARCHIVE_REFUSED']],
+    ['409 without sequences', 409, { '00081190': { vr: 'UR' } }, ['1.1'], ['unknown ARCHIVE_REFUSED broken']],
     ['a reason as a string', 409, body([item('1.1', reason('42872'))], []), ['1.1'], ['refused CONFLICT']],
-    ['no reason', 409, body([item('1.1')], []), ['1.1'], ['unknown ARCHIVE_AMBIGUOUS']],
-    ['a reason that is none', 409, body([item('1.1', reason('A778'))], []), ['1.1'], ['unknown ARCHIVE_AMBIGUOUS']],
+    ['no reason', 409, body([item('1.1')], []), ['1.1'], ['unknown ARCHIVE_FAILED']],
+    ['a reason that is none', 409, body([item('1.1', reason('A778'))], []), ['1.1'], ['unknown ARCHIVE_FAILED']],
+    ['a reason of more than 16 bits', 409, body([item('1.1', reason(0x1a778))], []), ['1.1'], ['unknown ARCHIVE_FAILED']],
+    ['a processing failure', 409, body([item('1.1', reason(0x0110))], []), ['1.1'], ['unknown ARCHIVE_FAILED']],
+    ['a warning of more than 16 bits is none', 200, body([], [item('1.1', warning(1e9))]), ['1.1'], ['stored']],
+    ['a warning as a string', 200, body([], [item('1.1', warning('45056'))]), ['1.1'], ['warned']],
+    [
+      'one failure twice',
+      409,
+      body([item('1.1', reason(0xa778)), item('1.1', reason(0xa778))], []),
+      ['1.1'],
+      ['refused CONFLICT'],
+    ],
+    [
+      'two reasons for one instance',
+      409,
+      body([item('1.1', reason(0xa778)), item('1.1', reason(0xa700))], []),
+      ['1.1'],
+      ['unknown ARCHIVE_AMBIGUOUS'],
+    ],
+    ['one stored twice', 200, body([], [item('1.1'), item('1.1')]), ['1.1', '1.2'], ['stored', 'unknown ARCHIVE_AMBIGUOUS']],
+    [
+      'Other Failures Sequence: items without any UID',
+      202,
+      { ...body([], [item('1.2')]), '0008119A': { vr: 'SQ', Value: [reason(0xc000)] } },
+      ['1.1', '1.2'],
+      ['refused ARCHIVE_REFUSED', 'stored'],
+    ],
+    [
+      'unnamed items of two sequences: nobody knows which',
+      202,
+      { ...body([item(undefined, reason(0xc499))], []), '0008119A': { vr: 'SQ', Value: [reason(0xa700)] } },
+      ['1.1'],
+      ['unknown ARCHIVE_AMBIGUOUS'],
+    ],
     ['a duplicate', 409, body([item('1.1', reason(0x0111))], []), ['1.1'], ['duplicate']],
     ['a warning among the failures', 202, body([item('1.1', reason(0xb007))], []), ['1.1'], ['warned']],
     [
@@ -100,7 +144,7 @@ describe('readAnswer, by sequences', () => {
       409,
       body([item('9.9', reason(0xa778))], []),
       ['1.1'],
-      ['unknown ARCHIVE_REFUSED'],
+      ['unknown ARCHIVE_REFUSED broken'],
     ],
   ])('%s', (_, status, value, uids, verdicts) => {
     expect(kinds(read(status, value, uids))).toEqual(verdicts);
@@ -115,7 +159,7 @@ describe('readAnswer, by sequences', () => {
     [
       'several, in part order',
       body([item('2.25.1', reason(0xc499), UNREADABLE), item('2.25.2', reason(0x0110), UNREADABLE)], [item('1.2')]),
-      ['refused ARCHIVE_REFUSED', 'stored', 'unknown ARCHIVE_AMBIGUOUS'],
+      ['refused ARCHIVE_REFUSED', 'stored', 'unknown ARCHIVE_FAILED'],
     ],
     [
       'a part without a UID',
@@ -197,7 +241,7 @@ describe('readFailure', () => {
     ['unreachable', new StorestowError('ARCHIVE_UNAUTHORIZED', 'x'), 'rejected ARCHIVE_UNAUTHORIZED'],
     ['unauthorized', new StorestowError('ARCHIVE_UNAUTHORIZED', 'x'), 'rejected ARCHIVE_UNAUTHORIZED'],
     ['timeout', new Error('x'), 'unknown ARCHIVE_AMBIGUOUS'],
-    ['interrupted', new Error('x'), 'unknown ARCHIVE_AMBIGUOUS'],
+    ['interrupted', new Error('x'), 'unknown ARCHIVE_AMBIGUOUS broken'],
   ] as const)('%s for %s → %s', (failure, cause, verdict) => {
     expect(kinds([readFailure({ failure, cause })])).toEqual([verdict]);
   });
