@@ -70,6 +70,7 @@ export class Faults {
   readonly #mostAtOnceOf = new Map<string, number>();
   #limit: { readonly bytes: number; readonly manner: LimitManner } | undefined;
   #hiddenQuestions = 0;
+  #listingLag = 0;
 
   /** What happens to the next requests of a service, one fault each. */
   next(service: Service, ...faults: readonly Fault[]): void {
@@ -101,6 +102,11 @@ export class Faults {
     this.#hiddenQuestions = questions;
   }
 
+  /** QIDO-RS lists an instance so many milliseconds after it was stored, and from then on. */
+  listAfter(milliseconds: number): void {
+    this.#listingLag = milliseconds;
+  }
+
   /** All switches off; the record stays. */
   clear(): void {
     for (const faults of Object.values(this.#next)) faults.length = 0;
@@ -109,6 +115,7 @@ export class Faults {
     this.#breakages.clear();
     this.#limit = undefined;
     this.#hiddenQuestions = 0;
+    this.#listingLag = 0;
   }
 
   get requests(): readonly RequestRecord[] {
@@ -151,6 +158,11 @@ export class Faults {
     if (this.#hiddenQuestions === 0) return false;
     this.#hiddenQuestions -= 1;
     return true;
+  }
+
+  /** What was stored later than this is not listed yet. */
+  listedUntil(): Date {
+    return new Date(Date.now() - this.#listingLag);
   }
 
   /** For the server: one request came. */

@@ -16,6 +16,8 @@ export interface QidoContext {
   /** Of the archive. */
   readonly aet: string;
   readonly query: URLSearchParams;
+  /** What was stored later is not listed yet. */
+  readonly listedUntil: Date;
   /** From the path. */
   readonly studyInstanceUID?: string;
 }
@@ -69,7 +71,10 @@ export function findInstances(context: QidoContext): Answer {
   if (selection === undefined) return UNKNOWN_PARAMETER;
   const all = context.query.getAll('includefield').includes('all');
   return answer(
-    context.store.instances(selection, pageOf(context.query)).map((instance) => instanceDataSet(instance, context, all)),
+    context.store
+      .instances(selection, pageOf(context.query))
+      .filter(({ createdAt }) => createdAt <= context.listedUntil)
+      .map((instance) => instanceDataSet(instance, context, all)),
   );
 }
 

@@ -102,7 +102,8 @@ export async function answerRequest(request: ArchiveRequest, { store, faults, ae
   if (refused !== undefined || target === undefined || target === 'wrong-method') return refused ?? emptyAnswer(404);
   const { aet, query, study, series, instance } = target;
   const rs = `http://${request.host}/dcm4chee-arc/aets/${encodeURIComponent(aet)}/rs`;
-  const context = { store, rs, aet, query, ...(study === undefined ? {} : { studyInstanceUID: study }) };
+  const listed = { listedUntil: faults.listedUntil() };
+  const context = { store, rs, aet, query, ...listed, ...(study === undefined ? {} : { studyInstanceUID: study }) };
   if (target.service === 'qido' && faults.takeHidden()) return { status: 204 };
   switch (target.resource) {
     case 'store': {
