@@ -18,9 +18,9 @@ function version(cache: string, env: NodeJS.ProcessEnv = {}): { readonly status:
 }
 
 async function emptyFolder(): Promise<string> {
-  const { path, remove } = await temporaryFolder('compiled');
-  onTestFinished(remove);
-  return path;
+  const folder = await temporaryFolder('compiled');
+  onTestFinished(() => folder.remove());
+  return folder.path;
 }
 
 it('compiled code is kept in a folder that only its user can open', async () => {
