@@ -3,11 +3,15 @@ import type { ArchiveConfig } from '../config/schema.ts';
 import { StorestowError } from '../errors.ts';
 import type { Log } from '../logging.ts';
 import type { UrlSource } from './archive-url.ts';
+import { createDcm4cheeDigest } from './dcm4chee-digest.ts';
 import { createDicomWeb, openConnection, type Connection } from './dicomweb.ts';
 import { createInFlight } from './in-flight.ts';
 import { createLearnedSize } from './learned-size.ts';
-import type { Archive, OutgoingInstance, Outcome } from './outcome.ts';
+import { isStored, type Archive, type OutgoingInstance, type Outcome } from './outcome.ts';
+import { createOrthancDigest } from './orthanc-rest.ts';
+import { proveStored } from './prove-stored.ts';
 import { createQido } from './qido.ts';
+import { rememberListed } from './remember-listed.ts';
 import { PATIENCE, type Patience } from './send-request.ts';
 import { storeStudy } from './store-study.ts';
 import { studyInstitutions } from './study-institutions.ts';
@@ -27,12 +31,14 @@ export interface ArchiveOptions {
 
 /**
  * `store` sends what the archive does not list yet under the study: a new study's first instance alone, then requests of bounded size
- * in parallel, each one confirmed by one question. Throws `CONFIG_INVALID` and `UNKNOWN_SOURCE` for the address.
+ * in parallel, each one confirmed by one question; then it proves that the archive holds what was sent, as far as `archive.proof` says.
+ * Throws `CONFIG_INVALID` and `UNKNOWN_SOURCE` for the address.
  */
 export function createArchive({ config, source, log, connection, patience }: ArchiveOptions): Archive {
   const shared = connection ?? openConnection(config);
   const web = createDicomWeb(config, source, shared);
   const qido = createQido(web);
+  const digest = qido.tellsDigests ? createDcm4cheeDigest(config.implementationVersionName) : createOrthancDigest(web);
   const learnedSize = createLearnedSize();
   const opening = createInFlight();
   const opened = new Set<string>();
@@ -43,12 +49,13 @@ export function createArchive({ config, source, log, connection, patience }: Arc
       const study = studyOf(instances);
       if (study === undefined) return [];
       if (opened.size >= MAX_OPENED) opened.clear();
-      const outcomes = await sending.hold(
+      const asked = config.confirm ? rememberListed(qido, config.proof !== 'listed') : undefined;
+      const sent = await sending.hold(
         instances.map(({ sopInstanceUID }) => sopInstanceUID),
         () =>
           storeStudy(instances, {
             web,
-            qido: config.confirm ? qido : undefined,
+            qido: asked,
             patience: { ...PATIENCE, ...patience },
             signal,
             limits: config,
@@ -58,8 +65,20 @@ export function createArchive({ config, source, log, connection, patience }: Arc
             opened,
           }),
       );
-      log?.debug({ study, archive: web.url, outcomes: countByKind(outcomes) }, 'sent to the archive');
-      return outcomes;
+      log?.debug({ study, archive: web.url, outcomes: countByKind(sent) }, 'sent to the archive');
+      const { proof: level } = config;
+      // The instances are no longer held: who has them waited for asks, and finds them listed.
+      const proved = await proveStored(instances, sent, {
+        level,
+        web,
+        qido: asked,
+        listed: asked?.listed ?? new Map<string, never>(),
+        digest,
+        log,
+        signal,
+      });
+      log?.debug({ study, archive: web.url, proofs: countByProof(proved) }, 'proved in the archive');
+      return proved;
     },
     find: async (studyInstanceUID, sopInstanceUIDs) => qido.find(studyInstanceUID, sopInstanceUIDs, { digests: true }),
     institutions: async (studyInstanceUID, { signal } = {}) => studyInstitutions(web, studyInstanceUID, signal),
@@ -78,6 +97,11 @@ function studyOf(instances: readonly OutgoingInstance[]): string | undefined {
     );
   }
   return instances[0]?.studyInstanceUID;
+}
+
+function countByProof(outcomes: readonly Outcome[]): Record<string, number> {
+  const proofs = Map.groupBy(outcomes, (outcome) => (isStored(outcome) ? outcome.proof : outcome.code));
+  return Object.fromEntries([...proofs].map(([proof, list]) => [proof, list.length]));
 }
 
 function countByKind(outcomes: readonly Outcome[]): Record<string, number> {

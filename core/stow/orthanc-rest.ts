@@ -69,7 +69,7 @@ export function createOrthancDigest(web: DicomWeb): ArchiveDigest {
   };
 }
 
-function parseJson(body: Uint8Array): unknown {
+export function parseJson(body: Uint8Array): unknown {
   try {
     return JSON.parse(Buffer.from(body).toString('utf8')) as unknown;
   } catch {
