@@ -6,6 +6,7 @@ import { Command, CommanderError, EXIT_CODES_HELP, type Subcommand } from './com
 import { doctorCommand } from './doctor.ts';
 import { EXIT, exitCodeOf, type Finish } from './exit-code.ts';
 import { processCommand } from './process.ts';
+import { redriveCommand } from './redrive.ts';
 import { upCommand } from './up.ts';
 import { serviceCommand } from './service.ts';
 import { uploadCommand } from './upload.ts';
@@ -38,7 +39,11 @@ export async function run(args: readonly string[]): Promise<number> {
     .commandsGroup('Run:')
     .addCommand(upCommand(finish))
     .addCommand(uploadCommand(finish))
+<<<<<<< main
     .addCommand(serviceCommand(finish))
+=======
+    .addCommand(redriveCommand(finish))
+>>>>>>> local
     .commandsGroup('Look:')
     .addCommand(processCommand(finish))
     .addCommand(auditCommand(finish))

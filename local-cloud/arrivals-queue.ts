@@ -10,6 +10,9 @@ import { databaseError } from '../core/store/bucket-database.ts';
 import type { ErrorCode } from '../core/errors.ts';
 import { inTransaction, openSharedDatabase } from '../core/shared-database.ts';
 
+/** The queue's file in the data folder, for a bucket that has none of its own. */
+export const QUEUE_NAME = 'arrivals.sqlite';
+
 export interface QueueOptions {
   /** The SQLite file; the embedded bucket's `bucket.sqlite`, or one of its own beside another bucket. */
   readonly path: string;

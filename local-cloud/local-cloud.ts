@@ -14,7 +14,7 @@ import type { ObjectStore } from '../core/store/object-store.ts';
 import { openStore } from '../core/store/open-store.ts';
 import { ensureBucket, subscribeToEvents } from '../core/store/s3-bucket-setup.ts';
 import { startEmbeddedArchive } from './archive/server.ts';
-import { ArrivalsQueue } from './arrivals-queue.ts';
+import { ArrivalsQueue, QUEUE_NAME } from './arrivals-queue.ts';
 import { FunctionRunner, INGEST_HANDLER, type FunctionResult, type RepeatedTask } from './function-runner.ts';
 import { startMinio, webhookArn } from './minio.ts';
 import { ListedArrivals } from './listed-arrivals.ts';
@@ -148,7 +148,7 @@ async function startBucket({ data, bucket, log, events }: LocalCloudOptions, kee
       events: true,
     };
   }
-  const queue = keep(new ArrivalsQueue({ path: join(data, 'arrivals.sqlite') }));
+  const queue = keep(new ArrivalsQueue({ path: join(data, QUEUE_NAME) }));
   if (bucket.kind === 'bucket') {
     if (events !== undefined) keep(await listenToWebhook({ ...listener(queue, log), ...events, host: '0.0.0.0' }));
     return { config: bucket.config, queue, events: events !== undefined };

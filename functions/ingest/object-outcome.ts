@@ -35,8 +35,18 @@ export async function markFailed(
   return true;
 }
 
-/** Takes an outcome off, so that the next event tries the object again. The site's tags stay. */
-export async function clearOutcome(store: ObjectStore, key: string): Promise<void> {
-  const tags = Object.entries(await store.getTags(key));
-  await store.putTags(key, Object.fromEntries(tags.filter(([name]) => !AUDIT_TAGS.some((audit) => audit === name))));
+/**
+ * Takes an outcome off, so that the next event tries the object again; where `isDue` says so of the outcome as it is now. The site's
+ * tags stay. Gives whether it was taken off.
+ */
+export async function clearOutcome(
+  store: ObjectStore,
+  key: string,
+  isDue: (record: AuditRecord | undefined) => boolean = () => true,
+): Promise<boolean> {
+  const tags = await store.getTags(key);
+  if (!isDue(fromTags(tags))) return false;
+  const kept = Object.entries(tags).filter(([name]) => !AUDIT_TAGS.some((audit) => audit === name));
+  await store.putTags(key, Object.fromEntries(kept));
+  return true;
 }
