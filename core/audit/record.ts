@@ -17,7 +17,7 @@ export interface AuditRecord {
   readonly detail?: AuditDetail;
 }
 
-/** Packed in one tag: `syntax:RECEIVED/SENT codec:NAME-VERSION rules:DIGEST proof:LEVEL archived:MD5 at:TIME`. */
+/** Packed in one tag: `syntax:RECEIVED/SENT codec:NAME-VERSION rules:DIGEST proof:LEVEL archived:MD5 reason:HHHH at:TIME`. */
 export interface AuditDetail {
   readonly syntaxReceived?: string;
   readonly syntaxSent?: string;
@@ -27,6 +27,8 @@ export interface AuditDetail {
   readonly proof?: string;
   /** MD5 of the file as the archive keeps it, where it told it when it was proved that this is what was sent; dcm4chee's is not `sentMd5`. */
   readonly archivedMd5?: string;
+  /** The archive's WarningReason of an instance that is stowed, or FailureReason of one that is not: four hexadecimal digits (PS3.18 10.5.3). */
+  readonly archiveReason?: string;
   /** ISO 8601, UTC, of the outcome. */
   readonly at?: string;
 }

@@ -25,6 +25,8 @@ export interface ReportEntry {
   readonly rules?: string;
   readonly proof?: string;
   readonly archivedMd5?: string;
+  /** The archive's WarningReason or FailureReason, in hexadecimal. */
+  readonly archiveReason?: string;
   readonly received: string;
   /** Of the outcome. */
   readonly at?: string;
@@ -34,7 +36,7 @@ export interface ReportEntry {
 export const REPORT_COLUMNS = [
   'status', 'reason', 'institution', 'site', 'callingAET', 'callingIP', 'studyInstanceUID', 'seriesInstanceUID',
   'sopInstanceUID', 'size', 'pixelLength', 'pixelMd5', 'sentMd5', 'syntaxReceived', 'syntaxSent', 'codec', 'rules', 'proof',
-  'archivedMd5', 'received', 'at', 'key',
+  'archivedMd5', 'archiveReason', 'received', 'at', 'key',
 ] as const satisfies readonly (keyof ReportEntry)[]; // prettier-ignore
 
 export function reportEntry(row: AuditRow): ReportEntry {

@@ -59,12 +59,22 @@ const FIELD = /^[A-Za-z0-9+\-._:/@]$/;
 const FIELD_OF_SYNTAX = /^[A-Za-z0-9+\-._:@]$/;
 
 /**
- * Characters a field may take, so that `detail` as a whole stays within 256: 7 + 44 + 1 + 44, 7 + 40, 7 + 12, 7 + 10, 10 + 32, 4 + 24.
+ * Characters a field may take, so that `detail` as a whole stays within 256: 7 + 38 + 1 + 38, 7 + 40, 7 + 12, 7 + 10, 10 + 32,
+ * 8 + 4, 4 + 24.
  * A transfer syntax that storestow reads has 25 at most.
  */
-const FIELD_LENGTH = { syntax: 44, codec: 40, rules: 12, proof: 10, archived: 32, at: 24 } as const;
+const FIELD_LENGTH = { syntax: 38, codec: 40, rules: 12, proof: 10, archived: 32, reason: 4, at: 24 } as const;
 
-export function packDetail({ syntaxReceived, syntaxSent, codec, rules, proof, archivedMd5, at }: AuditDetail): string {
+export function packDetail({
+  syntaxReceived,
+  syntaxSent,
+  codec,
+  rules,
+  proof,
+  archivedMd5,
+  archiveReason,
+  at,
+}: AuditDetail): string {
   const fields: string[] = [];
   if (syntaxReceived !== undefined || syntaxSent !== undefined) {
     const [received, sent] = [syntaxReceived ?? '', syntaxSent ?? ''].map((uid) =>
@@ -72,7 +82,7 @@ export function packDetail({ syntaxReceived, syntaxSent, codec, rules, proof, ar
     );
     fields.push(`syntax:${received}/${sent}`);
   }
-  for (const [name, value] of Object.entries({ codec, rules, proof, archived: archivedMd5, at })) {
+  for (const [name, value] of Object.entries({ codec, rules, proof, archived: archivedMd5, reason: archiveReason, at })) {
     if (value !== undefined)
       fields.push(`${name}:${escapeTagValue(value, FIELD_LENGTH[name as keyof typeof FIELD_LENGTH], FIELD)}`);
   }
@@ -95,6 +105,7 @@ export function unpackDetail(value: string): AuditDetail {
     rules: fields.get('rules') ?? '',
     proof: fields.get('proof') ?? '',
     archivedMd5: fields.get('archived') ?? '',
+    archiveReason: fields.get('reason') ?? '',
     at: fields.get('at') ?? '',
   };
   return Object.fromEntries(

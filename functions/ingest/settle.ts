@@ -2,6 +2,7 @@
 import type { AuditRecord, Status } from '../../core/audit/record.ts';
 import type { StorestowError } from '../../core/errors.ts';
 import type { PreparedInstance } from '../../core/prepare-instance.ts';
+import { reasonText } from '../../core/stow/failure-reason.ts';
 import type { Outcome } from '../../core/stow/outcome.ts';
 import { hasOutcome, hasStowedRival } from './candidate.ts';
 import { writeOutcome } from './object-outcome.ts';
@@ -35,18 +36,20 @@ export async function settle(
   const final = isStored(outcome) && outcome.alreadyThere && (await hasStowedRival(ports.store, key)) ? CONFLICT : outcome;
   if (isStored(final)) {
     const { proof, alreadyThere } = final;
-    const record = recordOf({ kind: 'stowed' }, prepared, ports, proof);
+    const warning = final.kind === 'warned' ? reasonText(final.reason) : undefined;
+    const record = recordOf({ kind: 'stowed' }, prepared, ports, { proof, archiveReason: warning });
     await writeOutcome(ports.store, key, record, log);
-    log.info({ key, proof, alreadyThere, ...(final.kind === 'warned' ? { warning: final.reason } : {}) }, 'stowed');
+    log.info({ key, proof, alreadyThere, ...(warning === undefined ? {} : { warning }) }, 'stowed');
     return { key, state: 'stowed', record, sentLength: prepared.length, alreadyThere };
   }
-  const { kind, code, message, reason } = final;
+  const { kind, code, message } = final;
+  const reason = final.reason === undefined ? undefined : reasonText(final.reason);
   const why = { key, code, why: message, ...(reason === undefined ? {} : { reason }) };
   if (kind === 'retryable') {
     log.warn(why, 'not stowed; it is tried again');
     return { key, state: 'retry', code };
   }
-  const record = recordOf({ kind: 'quarantined', reason: code }, prepared, ports);
+  const record = recordOf({ kind: 'quarantined', reason: code }, prepared, ports, { archiveReason: reason });
   await writeOutcome(ports.store, key, record, log);
   log.error(why, 'quarantined');
   return { key, state: 'quarantined', code, record };
@@ -83,7 +86,17 @@ export function retryLater(key: string, error: StorestowError, { log }: IngestPo
   return { key, state: 'retry', code: error.code, ...(retryAfter === undefined ? {} : { retryAfter }) };
 }
 
-function recordOf(status: Status, prepared: PreparedInstance, { ruleSet, now }: IngestPorts, proof?: string): AuditRecord {
+interface ArchiveDetail {
+  readonly proof?: string;
+  readonly archiveReason: string | undefined;
+}
+
+function recordOf(
+  status: Status,
+  prepared: PreparedInstance,
+  { ruleSet, now }: IngestPorts,
+  { proof, archiveReason }: ArchiveDetail,
+): AuditRecord {
   const { institution, pixelLength, pixelMd5, syntaxReceived, syntaxSent } = prepared;
   const codec = prepared.encoded ? prepared.codec : prepared.reason;
   return {
@@ -98,6 +111,7 @@ function recordOf(status: Status, prepared: PreparedInstance, { ruleSet, now }: 
       ...(codec === undefined ? {} : { codec }),
       rules: ruleSet.digest,
       ...(proof === undefined ? {} : { proof }),
+      ...(archiveReason === undefined ? {} : { archiveReason }),
       at: now().toISOString(),
     },
   };

@@ -72,8 +72,8 @@ describe('csvReport', () => {
     const lines = csv.slice(1).split('\r\n');
     expect(lines).toEqual([
       REPORT_COLUMNS.join(','),
-      `quarantined,MALFORMED,"Klinik ""Köln"", Haus 2",north,CT1,10.0.0.5,1.2.3,1.2.3.1,1.2.3.1.1,1234,0,,,,,NO_PIXEL_DATA,,,,2026-11-24T09:00:00.000Z,2026-11-24T10:00:00.000Z,${ROW.key}`,
-      `pending,,,north,CT1,10.0.0.5,1.2.3,1.2.3.1,1.2.3.1.1,1234,,,,,,,,,,2026-11-24T09:00:00.000Z,,${ROW.key}`,
+      `quarantined,MALFORMED,"Klinik ""Köln"", Haus 2",north,CT1,10.0.0.5,1.2.3,1.2.3.1,1.2.3.1.1,1234,0,,,,,NO_PIXEL_DATA,,,,,2026-11-24T09:00:00.000Z,2026-11-24T10:00:00.000Z,${ROW.key}`,
+      `pending,,,north,CT1,10.0.0.5,1.2.3,1.2.3.1,1.2.3.1.1,1234,,,,,,,,,,,2026-11-24T09:00:00.000Z,,${ROW.key}`,
       '',
     ]);
   });

@@ -71,6 +71,7 @@ describe('detail', () => {
     [{ syntaxReceived: '1.2' }, 'syntax:1.2/'],
     [{ syntaxSent: '1.2' }, 'syntax:/1.2'],
     [{ codec: 'ONE_BIT' }, 'codec:ONE_BIT'],
+    [{ proof: 'listed', archiveReason: 'B007' }, 'proof:listed reason:B007'],
     [{ proof: 'digest', archivedMd5: 'a'.repeat(32) }, `proof:digest archived:${'a'.repeat(32)}`],
     [{ syntaxReceived: '1/2 3=4', at: 'x:y z' }, 'syntax:1=2F2=203=3D4/ at:x:y=20z'],
   ])('%j ⇄ %j', (detail, packed) => {
@@ -85,7 +86,16 @@ describe('detail', () => {
   it('stays within a tag for any text', () => {
     const text = fc.string({ unit: 'binary', maxLength: 100 });
     const detail = fc.record({
-      ...{ syntaxReceived: text, syntaxSent: text, codec: text, rules: text, proof: text, archivedMd5: text, at: text },
+      ...{
+        syntaxReceived: text,
+        syntaxSent: text,
+        codec: text,
+        rules: text,
+        proof: text,
+        archivedMd5: text,
+        archiveReason: text,
+        at: text,
+      },
     });
     fc.assert(
       fc.property(detail, (value) => {

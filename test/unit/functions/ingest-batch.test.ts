@@ -74,6 +74,16 @@ describe('outcome → tags', () => {
     expect(await double.status(key)).toBe(tag);
   });
 
+  it.each<[string, Outcome]>([
+    ['B007', { kind: 'warned', proof: 'listed', alreadyThere: false, reason: 0xb007 }],
+    ['A778', { kind: 'permanent', code: 'CONFLICT', message: 'as the test wants it', reason: 0xa778 }],
+  ])("keeps the archive's reason %s where a person can see it", async (reason, outcome) => {
+    const double = ingestDouble({ archive: new FakeArchive(new Map([['1.1', [outcome]]])) });
+    const key = await double.arrive({ sop: '1.1' });
+    await ingest(double, [key]);
+    expect((await double.store.getTags(key))['detail']).toContain(` reason:${reason} `);
+  });
+
   const refusals: [ErrorCode, string | undefined, IngestResult['state']][] = [
     ['MALFORMED', 'quarantined/MALFORMED', 'quarantined'],
     ['UNKNOWN_SOURCE', 'quarantined/UNKNOWN_SOURCE', 'quarantined'],
