@@ -13,15 +13,15 @@ export function needsListing(verdict: Verdict): boolean {
 /**
  * | verdict   | listed                      | absent                    | unanswered                  | unasked                     |
  * |-----------|-----------------------------|---------------------------|-----------------------------|-----------------------------|
- * | stored    | stored, listed              | permanent, NOT_IN_ARCHIVE | retryable, ARCHIVE_AMBIGUOUS | stored, answered           |
- * | warned    | warned, listed              | permanent, NOT_IN_ARCHIVE | retryable, ARCHIVE_AMBIGUOUS | warned, answered           |
+ * | stored    | stored, listed              | retryable, NOT_IN_ARCHIVE | retryable, ARCHIVE_AMBIGUOUS | stored, answered           |
+ * | warned    | warned, listed              | retryable, NOT_IN_ARCHIVE | retryable, ARCHIVE_AMBIGUOUS | warned, answered           |
  * | duplicate | stored, listed, was there   | permanent, CONFLICT       | retryable, ARCHIVE_AMBIGUOUS | stored, answered, was there |
  * | unknown   | stored, listed              | retryable, its code       | retryable, its code         | retryable, its code         |
  * | refused   | permanent, its code, whatever is listed (an earlier content may be) ||||
  * | rejected  | retryable, its code: the request was wrong, not the instance ||||
  *
  * Retryable is bounded: the queue has so many tries, each one asks first, and after the last one the object is `failed` with the code.
- * So a processing failure (0110) is tried again for as long, and what stays absent in spite of a 200 is asked for, not sent, again.
+ * That is the bounded retry of a processing failure (0110) and its like.
  */
 export function decideOutcome(verdict: Verdict, listing: Listing): Outcome {
   switch (verdict.kind) {
@@ -56,10 +56,10 @@ function decideStored(verdict: Extract<Verdict, { kind: 'stored' | 'warned' | 'd
             message: `${verdict.message}; and it is not in this study`,
           }
         : {
-            kind: 'permanent',
+            kind: 'retryable',
             code: 'NOT_IN_ARCHIVE',
             message:
-              'the archive answered that it stored it, but does not list it under its study: it may have the SOP Instance UID in another study, or be slow to list; find the UID there, and redrive when that is settled',
+              'the archive answered that it stored it, but does not list it under its study; if that stays, it has the SOP Instance UID elsewhere',
           };
     case 'unanswered':
       return {

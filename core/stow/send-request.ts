@@ -19,13 +19,10 @@ export interface Patience {
 }
 
 export const PATIENCE: Patience = {
-  confirmDelays: [0, 100, 250, 500, 1000, 2000, 4000],
+  confirmDelays: [0, 100, 250, 500, 1000],
   settleDelay: 2000,
   maxWait: 60_000,
 };
-
-/** Questions after which an instance that no answer calls stored counts as absent. */
-const QUESTIONS_OF_UNKNOWN = 5;
 
 /** Milliseconds at least, whatever Retry-After says. */
 const MIN_WAIT = 1000;
@@ -131,24 +128,18 @@ async function confirm(
 ): Promise<(sopInstanceUID: string) => Listing> {
   if (qido === undefined) return () => 'unasked';
   const [first] = instances;
-  const asked = instances.filter((_, index) => verdicts.slice(index, index + 1).some(needsListing));
-  const unknown = new Set(instances.filter((_, index) => verdicts[index]?.kind === 'unknown').map(uidOf));
-  const missing = new Set(asked.map(uidOf));
-  const absent = new Set<string>();
+  const missing = new Set(instances.filter((_, index) => verdicts.slice(index, index + 1).some(needsListing)).map(uidOf));
   try {
-    for (const [question, delay] of patience.confirmDelays.entries()) {
-      if (question === QUESTIONS_OF_UNKNOWN) {
-        for (const uid of unknown) if (missing.delete(uid)) absent.add(uid);
-      }
+    for (const delay of patience.confirmDelays) {
       if (first === undefined || missing.size === 0) break;
       if (delay > 0) await sleep(delay, undefined, signal === undefined ? {} : { signal });
       const found = await qido.find(first.studyInstanceUID, [...missing], { signal });
       for (const uid of found.keys()) missing.delete(uid);
     }
   } catch {
-    return (uid) => (absent.has(uid) ? 'absent' : missing.has(uid) ? 'unanswered' : 'listed');
+    return (uid) => (missing.has(uid) ? 'unanswered' : 'listed');
   }
-  return (uid) => (missing.has(uid) || absent.has(uid) ? 'absent' : 'listed');
+  return (uid) => (missing.has(uid) ? 'absent' : 'listed');
 }
 
 function uidOf({ sopInstanceUID }: OutgoingInstance): string {

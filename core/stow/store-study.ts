@@ -174,7 +174,7 @@ function pick(request: readonly OutgoingInstance[], indices: readonly number[]):
 
 /** The archive gave no answer that concerns this instance: the next request may fare the same. */
 function isRequestFailure(outcome: Outcome): boolean {
-  return outcome.kind === 'retryable' && outcome.reason === undefined;
+  return outcome.kind === 'retryable' && outcome.reason === undefined && outcome.code !== 'NOT_IN_ARCHIVE';
 }
 
 function isStored({ kind }: Outcome): boolean {

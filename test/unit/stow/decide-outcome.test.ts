@@ -17,11 +17,11 @@ const permanent = (code: string): object => ({ kind: 'permanent', code });
 describe('decideOutcome', () => {
   it.each<[string, Verdict, Listing, object]>([
     ['stored', stored, 'listed', there('listed')],
-    ['stored', stored, 'absent', permanent('NOT_IN_ARCHIVE')],
+    ['stored', stored, 'absent', retryable('NOT_IN_ARCHIVE')],
     ['stored', stored, 'unanswered', retryable('ARCHIVE_AMBIGUOUS')],
     ['stored', stored, 'unasked', there('answered')],
     ['warned', warned, 'listed', withWarning('listed')],
-    ['warned', warned, 'absent', permanent('NOT_IN_ARCHIVE')],
+    ['warned', warned, 'absent', retryable('NOT_IN_ARCHIVE')],
     ['warned', warned, 'unanswered', retryable('ARCHIVE_AMBIGUOUS')],
     ['warned', warned, 'unasked', withWarning('answered')],
     ['duplicate', duplicate, 'listed', there('listed', true)],
