@@ -39,11 +39,8 @@ export async function run(args: readonly string[]): Promise<number> {
     .commandsGroup('Run:')
     .addCommand(upCommand(finish))
     .addCommand(uploadCommand(finish))
-<<<<<<< main
     .addCommand(serviceCommand(finish))
-=======
     .addCommand(redriveCommand(finish))
->>>>>>> local
     .commandsGroup('Look:')
     .addCommand(processCommand(finish))
     .addCommand(auditCommand(finish))
