@@ -1,11 +1,11 @@
 /** `storestow audit`: what the bucket's tags say of every received instance. */
-import { once } from 'node:events';
 import { queryAudit, type AuditRow } from '../core/audit/query.ts';
-import { csvReport, reportEntry } from '../core/audit/report.ts';
+import { csvReport, reportEntry, type ReportEntry } from '../core/audit/report.ts';
 import { filteredCommand, filterOf } from './audit-filter.ts';
 import { configOption, examples, Option, type Subcommand } from './command.ts';
 import { openExistingBucket } from './existing-bucket.ts';
 import { EXIT, type Finish } from './exit-code.ts';
+import { jsonArray, writeAll } from './report-output.ts';
 import { DEFAULT_DATA, loadSettings } from './settings.ts';
 import { formatBytes, renderTable } from './table.ts';
 
@@ -38,7 +38,7 @@ export function auditCommand(finish: Finish): Subcommand {
         const store = await openExistingBucket(bucket);
         try {
           const rows = queryAudit(store, { ...filterOf(options), ...(status === undefined ? {} : { status }) });
-          if (options.json === true) await writeAll(jsonReport(rows));
+          if (options.json === true) await writeAll(jsonArray(entriesOf(rows)));
           else if (options.csv === true) await writeAll(csvReport(rows));
           else await writeTable(rows);
         } finally {
@@ -49,20 +49,8 @@ export function auditCommand(finish: Finish): Subcommand {
   );
 }
 
-/** One array, written row by row: a year of a hospital does not fit in memory. */
-async function* jsonReport(rows: AsyncIterable<AuditRow>): AsyncGenerator<string> {
-  let before = '[\n';
-  for await (const row of rows) {
-    yield before + JSON.stringify(reportEntry(row));
-    before = ',\n';
-  }
-  yield before === '[\n' ? '[]\n' : '\n]\n';
-}
-
-async function writeAll(chunks: AsyncIterable<string>): Promise<void> {
-  for await (const chunk of chunks) {
-    if (!process.stdout.write(chunk)) await once(process.stdout, 'drain');
-  }
+async function* entriesOf(rows: AsyncIterable<AuditRow>): AsyncGenerator<ReportEntry> {
+  for await (const row of rows) yield reportEntry(row);
 }
 
 async function writeTable(rows: AsyncIterable<AuditRow>): Promise<void> {
