@@ -31,6 +31,7 @@ import {
 import type { Finish } from './exit-code.ts';
 import { endingSignal } from './ending-signal.ts';
 import { createProgress } from './progress.ts';
+import { printable } from './table.ts';
 import { DEFAULT_DATA, loadSettings, type Settings } from './settings.ts';
 
 interface Options {
@@ -231,7 +232,7 @@ function write(reports: readonly UploadReport[]): void {
   const files = reports.flatMap((report) => report.files);
   for (const { path, outcome, code } of files) {
     if (outcome !== 'uploaded' && outcome !== 'present')
-      process.stderr.write(`${outcome} ${path}${code === undefined ? '' : `: ${code}`}\n`);
+      process.stderr.write(`${outcome} ${printable(path)}${code === undefined ? '' : `: ${code}`}\n`);
   }
   const count = (outcome: string): number => files.filter((file) => file.outcome === outcome).length;
   const others = reports.filter(({ leftToOther }) => leftToOther).length;

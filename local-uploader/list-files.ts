@@ -1,4 +1,8 @@
-/** What lies in a folder of the spool. Symbolic links are never followed, so nothing outside the folder is ever listed. */
+/**
+ * What lies in a folder of the spool. Symbolic links are never followed, so nothing outside the folder is ever listed; and nothing that
+ * lies in it is passed over in silence.
+ */
+import { isUtf8 } from 'node:buffer';
 import { lstat, readdir } from 'node:fs/promises';
 import type { Dirent } from 'node:fs';
 import { join } from 'node:path';
@@ -14,7 +18,7 @@ export interface ListedFile {
 export interface FolderListing {
   /** Regular files, by name within their folder. */
   readonly files: readonly ListedFile[];
-  /** Symbolic links, sockets, devices: left where they are. */
+  /** Symbolic links, sockets, devices, folders that cannot be read, names that are not UTF-8: left where they are. */
   readonly others: readonly string[];
   /** Sub-folders, the inner ones first. */
   readonly folders: readonly string[];
@@ -22,7 +26,7 @@ export interface FolderListing {
 
 /**
  * With `recursive` sub-folders are walked too, `.storestow` excepted. A folder that is gone has nothing in it: another uploader may have
- * emptied it. Throws `SPOOL_INVALID` where one cannot be read, or `folder` is not one.
+ * emptied it. Throws `SPOOL_INVALID` where `folder` cannot be read, or is not one.
  */
 export async function listFolder(folder: string, { recursive }: { readonly recursive: boolean }): Promise<FolderListing> {
   const files: ListedFile[] = [];
@@ -30,11 +34,13 @@ export async function listFolder(folder: string, { recursive }: { readonly recur
   const folders: string[] = [];
   const walk = async (current: string): Promise<void> => {
     for (const entry of await entriesOf(current)) {
-      const path = join(current, entry.name);
-      if (entry.isDirectory()) {
-        if (!recursive || entry.name === STATE_FOLDER) continue;
-        await walk(path);
-        folders.push(path);
+      const path = join(current, shownName(entry.name));
+      if (!isUtf8(entry.name)) {
+        others.push(path);
+      } else if (entry.isDirectory()) {
+        if (!recursive || path === join(current, STATE_FOLDER)) continue;
+        if (await walked(path)) folders.push(path);
+        else others.push(path);
       } else {
         const stats = await lstat(path, { bigint: true }).catch(ignoreMissing);
         if (stats === undefined) continue;
@@ -43,15 +49,31 @@ export async function listFolder(folder: string, { recursive }: { readonly recur
       }
     }
   };
+  /** One that cannot be read does not keep those beside it from the bucket. */
+  const walked = async (current: string): Promise<boolean> => {
+    try {
+      await walk(current);
+      return true;
+    } catch (error) {
+      if (error instanceof StorestowError) return false;
+      throw error;
+    }
+  };
   await walk(folder);
   return { files, others, folders };
 }
 
-async function entriesOf(folder: string): Promise<Dirent[]> {
+/** A name that Node cannot give back to the file system: its bytes beyond ASCII as `\xNN`, so that two of them stay two. */
+function shownName(name: Buffer): string {
+  if (isUtf8(name)) return name.toString();
+  return name.toString('latin1').replace(/[^ -~]/g, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`);
+}
+
+async function entriesOf(folder: string): Promise<Dirent<Buffer>[]> {
   try {
     if (!(await lstat(folder)).isDirectory()) throw notAFolder(folder);
-    const entries = await readdir(folder, { withFileTypes: true });
-    return entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+    const entries = await readdir(folder, { withFileTypes: true, encoding: 'buffer' });
+    return entries.sort((a, b) => Buffer.compare(a.name, b.name));
   } catch (error) {
     if (isMissing(error)) return [];
     if (error instanceof StorestowError) throw error;

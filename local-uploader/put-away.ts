@@ -1,13 +1,19 @@
 /** What happens to a file that the bucket holds verified. */
+import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { copyFile, link, lstat, mkdir, open, rename, unlink } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { StorestowError } from '../core/errors.ts';
 import { identityOf, sameFile, type FileIdentity } from './file-identity.ts';
 import { isMissing } from './list-files.ts';
 
-/** Of a file that is about to go. A run that died here leaves it under this name, and the next one finds it like any other file. */
-const CLAIMED = '.uploaded';
+/**
+ * Behind the name of a file that is about to go, with digits that no other has: a file that is there already under such a name may not have been uploaded. A run
+ * that died here leaves the file so, and the next one finds it like any other.
+ */
+const CLAIM = /~[0-9a-f]{16}\.uploaded$/;
+/** Bytes of a name, on every file system that is used here. */
+const MAX_NAME = 255;
 
 /** Throws `FILE_CHANGED` where the path has another file, or other content, than was uploaded; that file stays. */
 export async function removeFile(path: string, uploaded: FileIdentity): Promise<void> {
@@ -18,8 +24,8 @@ export async function removeFile(path: string, uploaded: FileIdentity): Promise<
 export async function moveFile(path: string, uploaded: FileIdentity, folder: string, sha256: string): Promise<void> {
   const claimed = await claim(path, uploaded);
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  const name = basename(path).replace(new RegExp(`\\${CLAIMED}$`), '');
-  if (!(await place(claimed, join(folder, name)))) await place(claimed, join(folder, `${name}~${sha256.slice(0, 12)}`));
+  const name = basename(path).replace(CLAIM, '');
+  if (!(await place(claimed, join(folder, name)))) await place(claimed, join(folder, suffixed(name, `~${sha256.slice(0, 12)}`)));
   await syncFolder(folder);
   await unlink(claimed);
 }
@@ -29,7 +35,7 @@ export async function moveFile(path: string, uploaded: FileIdentity, folder: str
  * removal. Whoever wrote into it meanwhile gets it back.
  */
 async function claim(path: string, uploaded: FileIdentity): Promise<string> {
-  const claimed = path.endsWith(CLAIMED) ? path : `${path}${CLAIMED}`;
+  const claimed = CLAIM.test(path) ? path : join(dirname(path), suffixed(basename(path), `~${uniqueDigits()}.uploaded`));
   try {
     if (claimed !== path) await rename(path, claimed);
     if (sameFile(uploaded, identityOf(await lstat(claimed, { bigint: true })))) return claimed;
@@ -39,6 +45,23 @@ async function claim(path: string, uploaded: FileIdentity): Promise<string> {
   }
   if (claimed !== path) await giveBack(claimed, path);
   throw changed(path);
+}
+
+/** The name with the suffix, as much of it as there is room for. */
+function suffixed(name: string, suffix: string): string {
+  const room = MAX_NAME - suffix.length;
+  return (
+    (Buffer.byteLength(name) <= room
+      ? name
+      : Buffer.from(name)
+          .subarray(0, room)
+          .toString()
+          .replace(/\ufffd+$/, '')) + suffix
+  );
+}
+
+function uniqueDigits(): string {
+  return randomBytes(8).toString('hex');
 }
 
 /** Where the name has been taken again, the file keeps the other one; the next run uploads both. */
@@ -64,10 +87,11 @@ async function place(from: string, to: string): Promise<boolean> {
   return copyDurably(from, to);
 }
 
+/** Under a name of its own first: neither another file nor what a link points to is written over. */
 async function copyDurably(from: string, to: string): Promise<boolean> {
   if (await exists(to)) return false;
-  const partial = `${to}.partial`;
-  await copyFile(from, partial);
+  const partial = join(dirname(to), suffixed(basename(to), `~${uniqueDigits()}.partial`));
+  await copyFile(from, partial, constants.COPYFILE_EXCL);
   const handle = await open(partial, 'r+');
   try {
     await handle.sync();

@@ -9,7 +9,7 @@ import { StorestowError } from '../core/errors.ts';
 import type { DataSet, Tag } from '../core/dicom/data-set.ts';
 import { fileSource } from '../core/dicom/file-source.ts';
 import { readLargePart10 } from '../core/dicom/read-large.ts';
-import { readPart10 } from '../core/dicom/read-part10.ts';
+import { readFileHead, readPart10 } from '../core/dicom/read-part10.ts';
 import { TAG } from '../core/dicom/tags.ts';
 import { identityOf, sameFile, type FileIdentity } from './file-identity.ts';
 
@@ -95,7 +95,10 @@ async function readWhole(handle: FileHandle, path: string): Promise<Whole> {
     const at = kept ? position : 0;
     const { bytesRead } = await handle.read(buffer, at, Math.min(buffer.length - at, size - position), position);
     if (bytesRead === 0) throw changed(path);
-    digest.update(buffer.subarray(at, at + bytesRead));
+    const chunk = buffer.subarray(at, at + bytesRead);
+    // Something else of any size is not read to its end, again and again.
+    if (!kept && position === 0) readFileHead(chunk);
+    digest.update(chunk);
     position += bytesRead;
   }
   return { bytes: kept ? buffer : undefined, size, sha256: digest.digest('hex'), identity: identityOf(stats) };

@@ -12,7 +12,8 @@
  * unheard; the next uploader (the sweep at start, a timer, the next arrival) begins with it.
  */
 import { createHash } from 'node:crypto';
-import { mkdir, realpath, stat, unlink, writeFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { lstat, mkdir, open, realpath, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { StorestowError } from '../core/errors.ts';
@@ -40,7 +41,7 @@ export async function oneAtATime(
   const name = await lockName(folder);
   const lockPath = join(state, `${name}.lock`);
   const wordPath = join(state, `${name}.again`);
-  await writeFile(wordPath, '');
+  await leaveWord(wordPath);
   do {
     const lock = await tryLock(lockPath);
     if (lock === undefined) return false;
@@ -65,8 +66,20 @@ async function lockName(folder: string): Promise<string> {
 async function prepare(state: string): Promise<void> {
   try {
     await mkdir(state, { recursive: true, mode: 0o700 });
+    if ((await lstat(state)).isDirectory()) return;
   } catch (cause) {
     throw unusable(state, cause);
+  }
+  throw notOurs(state);
+}
+
+/** Through no link: what it points to would be written. */
+async function leaveWord(path: string): Promise<void> {
+  try {
+    const file = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK, 0o600);
+    await file.close();
+  } catch (cause) {
+    throw unusable(path, cause);
   }
 }
 
@@ -111,14 +124,19 @@ async function release(path: string, database: DatabaseSync): Promise<void> {
   }
 }
 
-/** By `stat`, never by opening: closing any descriptor of the file would end this process's lock on it (POSIX fcntl). */
+/**
+ * By `lstat`, never by opening: closing any descriptor of the file would end this process's lock on it (POSIX fcntl). A link in its
+ * place is refused: SQLite would follow it.
+ */
 async function inodeOf(path: string): Promise<bigint | undefined> {
   try {
-    return (await stat(path, { bigint: true })).ino;
+    const stats = await lstat(path, { bigint: true });
+    if (stats.isFile()) return stats.ino;
   } catch (error) {
     if (isMissing(error)) return undefined;
     throw error;
   }
+  throw notOurs(path);
 }
 
 async function isWordLeft(path: string): Promise<boolean> {
@@ -138,6 +156,12 @@ async function remove(path: string): Promise<boolean> {
     if (isMissing(error)) return false;
     throw error;
   }
+}
+
+function notOurs(path: string): StorestowError {
+  return new StorestowError('SPOOL_INVALID', `${path} is a link, or something else that no uploader puts there; remove it`, {
+    object: path,
+  });
 }
 
 function unusable(path: string, cause: unknown): StorestowError {

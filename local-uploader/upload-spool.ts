@@ -1,4 +1,5 @@
 /** The whole spool: what `upload --all`, the exec of storescp and the sweep at start do. */
+import { isUtf8 } from 'node:buffer';
 import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { mapConcurrently } from '../core/concurrency.ts';
@@ -61,7 +62,9 @@ async function partsOf(root: string): Promise<Part[]> {
     quiet: true,
   };
   const names = await subFolders(root);
-  const received: Part[] = (await subFolders(receivedFolder(root), { optional: true })).map((name) => {
+  // A link of that name is not followed: it is listed among the loose files.
+  const senders = names.includes(RECEIVED_FOLDER) ? await subFolders(receivedFolder(root), { optional: true }) : [];
+  const received: Part[] = senders.map((name) => {
     const callingIP = sourceAddress(name);
     // Files come here whole, by one rename: there is nothing to wait for.
     return {
@@ -72,15 +75,22 @@ async function partsOf(root: string): Promise<Part[]> {
   const studies: Part[] = names
     .filter((name) => name !== STATE_FOLDER && name !== RECEIVED_FOLDER && name !== RECEIVING_FOLDER)
     .map((name) => ({ folder: join(root, name), options: { folderQuiet: STUDY_QUIET } }));
-  return [...received, ...studies, ...(names.includes(RECEIVING_FOLDER) ? [receiving] : []), loose];
+  const withoutSender: Part = { folder: receivedFolder(root), options: { recursive: false, folderQuiet: STAYS } };
+  return [
+    ...received,
+    ...(names.includes(RECEIVED_FOLDER) ? [withoutSender] : []),
+    ...studies,
+    ...(names.includes(RECEIVING_FOLDER) ? [receiving] : []),
+    loose,
+  ];
 }
 
 async function subFolders(folder: string, { optional = false }: { readonly optional?: boolean } = {}): Promise<string[]> {
   try {
-    const entries = await readdir(folder, { withFileTypes: true });
+    const entries = await readdir(folder, { withFileTypes: true, encoding: 'buffer' });
     return entries
-      .filter((entry) => entry.isDirectory())
-      .map(({ name }) => name)
+      .filter((entry) => entry.isDirectory() && isUtf8(entry.name))
+      .map(({ name }) => name.toString())
       .sort();
   } catch (cause) {
     if (optional && isMissing(cause)) return [];
