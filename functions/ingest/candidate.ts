@@ -66,13 +66,3 @@ function rivalPrefix(key: string): string | undefined {
 export function areRivals(one: string, other: string): boolean {
   return one !== other && rivalPrefix(one) !== undefined && rivalPrefix(one) === rivalPrefix(other);
 }
-
-/** Whether other content under the same SOP Instance UID, from the same source, was stowed before. */
-export async function hasStowedRival(store: ObjectStore, key: string): Promise<boolean> {
-  const prefix = rivalPrefix(key);
-  if (prefix === undefined) return false;
-  for await (const other of store.list({ prefix })) {
-    if (areRivals(key, other.key) && fromTags(await store.getTags(other.key))?.status.kind === 'stowed') return true;
-  }
-  return false;
-}

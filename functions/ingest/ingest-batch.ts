@@ -8,14 +8,14 @@ import { asStorestowError, StorestowError, type ErrorCode } from '../../core/err
 import { LARGE_FILE, type LargeFile, type PreparedInstance } from '../../core/prepare-instance.ts';
 import type { ObjectStore } from '../../core/store/object-store.ts';
 import { objectNotFound } from '../../core/store/store-errors.ts';
-import type { Archive, Outcome } from '../../core/stow/outcome.ts';
+import { isStored, type Archive, type Outcome } from '../../core/stow/outcome.ts';
 import { ByteBudget } from './byte-budget.ts';
 import { areRivals, groupRivals, hasOutcome, inspectObject, isCandidate, type Candidate } from './candidate.ts';
 import { keepRuleSet } from './keep-rule-set.ts';
 import { LARGE_OBJECT_MEMORY, largeObject } from './large-object.ts';
 import { InstitutionQuestions } from './other-institution.ts';
 import type { IngestOptions, IngestPorts, IngestResult, ObjectReference } from './ports.ts';
-import { CONFLICT, isStored, retryLater, settle, settleStoreFailure, settleUnprepared } from './settle.ts';
+import { retryLater, settle, settleStoreFailure, settleUnprepared } from './settle.ts';
 import { leaseHeldError, leasePatience, StudyLeases } from './study-lease.ts';
 import { StudySenders, type Delivery } from './study-sender.ts';
 
@@ -46,7 +46,11 @@ interface Claim {
 /** What says nothing of the object that was to be prepared: a large one is read meanwhile. */
 const STORE_FAILURES: ReadonlySet<ErrorCode> = new Set(['OBJECT_NOT_FOUND', 'STORE_DENIED', 'STORE_INVALID']);
 
-const THERE: Outcome = { kind: 'stored', proof: 'listed', alreadyThere: true };
+const CONFLICT: Outcome = {
+  kind: 'permanent',
+  code: 'CONFLICT',
+  message: 'other content with this SOP Instance UID was stored before; compare the two objects and correct the sender',
+};
 
 class Batch {
   readonly #ports: IngestPorts;
@@ -202,8 +206,8 @@ class Batch {
       arrived();
       const { outcome, retryAfter } = await claim.delivery;
       if (outcome?.kind === 'retryable') return notSent(outcome, retryAfter);
-      if (outcome !== undefined && isStored(outcome) && claim.archive === archive)
-        return notSent(areRivals(key, claim.key) ? CONFLICT : THERE);
+      if (outcome !== undefined && isStored(outcome) && claim.archive === archive && areRivals(key, claim.key))
+        return notSent(CONFLICT);
       if (this.#claims.get(id) === claim) break;
     }
     const delivery = this.#senders.send(archive, {

@@ -3,23 +3,16 @@ import type { AuditRecord, Status } from '../../core/audit/record.ts';
 import type { StorestowError } from '../../core/errors.ts';
 import type { PreparedInstance } from '../../core/prepare-instance.ts';
 import { reasonText } from '../../core/stow/failure-reason.ts';
-import type { Outcome } from '../../core/stow/outcome.ts';
-import { hasOutcome, hasStowedRival } from './candidate.ts';
+import { isStored, type Outcome } from '../../core/stow/outcome.ts';
+import { hasOutcome } from './candidate.ts';
 import { writeOutcome } from './object-outcome.ts';
 import type { IngestPorts, IngestResult } from './ports.ts';
-
-export const CONFLICT: Outcome = {
-  kind: 'permanent',
-  code: 'CONFLICT',
-  message: 'other content with this SOP Instance UID was stored before; compare the two objects and correct the sender',
-};
 
 /**
  * | outcome                                              | tag                |
  * |------------------------------------------------------|--------------------|
  * | stored, warned                                       | `stowed`           |
  * | was there already, and the object has its outcome by now | as it was: another function instance sent it |
- * | was there already, and a rival of the object is stowed | `quarantined/CONFLICT` |
  * | permanent                                            | `quarantined/CODE` |
  * | retryable                                            | none               |
  *
@@ -33,17 +26,16 @@ export async function settle(
 ): Promise<IngestResult> {
   const log = ports.log.child({ study: prepared.studyInstanceUID });
   if (isStored(outcome) && outcome.alreadyThere && (await hasOutcome(ports.store, key))) return { key, state: 'skipped' };
-  const final = isStored(outcome) && outcome.alreadyThere && (await hasStowedRival(ports.store, key)) ? CONFLICT : outcome;
-  if (isStored(final)) {
-    const { proof, alreadyThere } = final;
-    const warning = final.kind === 'warned' ? reasonText(final.reason) : undefined;
+  if (isStored(outcome)) {
+    const { proof, alreadyThere } = outcome;
+    const warning = outcome.kind === 'warned' ? reasonText(outcome.reason) : undefined;
     const record = recordOf({ kind: 'stowed' }, prepared, ports, { proof, archiveReason: warning });
     await writeOutcome(ports.store, key, record, log);
     log.info({ key, proof, alreadyThere, ...(warning === undefined ? {} : { warning }) }, 'stowed');
     return { key, state: 'stowed', record, sentLength: prepared.length, alreadyThere };
   }
-  const { kind, code, message } = final;
-  const reason = final.reason === undefined ? undefined : reasonText(final.reason);
+  const { kind, code, message } = outcome;
+  const reason = outcome.reason === undefined ? undefined : reasonText(outcome.reason);
   const why = { key, code, why: message, ...(reason === undefined ? {} : { reason }) };
   if (kind === 'retryable') {
     log.warn(why, 'not stowed; it is tried again');
@@ -53,12 +45,6 @@ export async function settle(
   await writeOutcome(ports.store, key, record, log);
   log.error(why, 'quarantined');
   return { key, state: 'quarantined', code, record };
-}
-
-export type Stored = Extract<Outcome, { kind: 'stored' | 'warned' }>;
-
-export function isStored(outcome: Outcome): outcome is Stored {
-  return outcome.kind === 'stored' || outcome.kind === 'warned';
 }
 
 /** An object that could not be read, coerced or encoded: tried again where that can help, else quarantined. Throws what the store throws. */

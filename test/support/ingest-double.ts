@@ -24,7 +24,8 @@ export interface FakeInstance {
 /** What the archive is to do with a SOP Instance UID, one entry a try; then it stores. `throw`: stored, but the process dies. */
 export type Script = Map<string, (Outcome | 'throw')[]>;
 
-const THERE: Outcome = { kind: 'stored', proof: 'listed', alreadyThere: true };
+const THERE: Outcome = { kind: 'stored', proof: 'digest', alreadyThere: true };
+const OTHER_CONTENT: Outcome = { kind: 'permanent', code: 'CONFLICT', message: 'the archive holds other content' };
 
 export class FakeArchive implements Archive {
   readonly description = 'fake';
@@ -41,24 +42,24 @@ export class FakeArchive implements Archive {
     this.script = script;
   }
 
-  /** As the client does: it asks first, and sends nothing that is there. */
+  /** As the client does: it asks first, sends nothing that is there, and compares what is. */
   async store(instances: readonly OutgoingInstance[]): Promise<readonly Outcome[]> {
     const { finding } = this;
     if (finding !== undefined) return instances.map(() => ({ kind: 'retryable', code: finding.code, message: finding.message }));
     const absent = instances.filter((instance) => !this.#holds(instance));
-    if (absent.length === 0) return instances.map(() => THERE);
+    if (absent.length === 0) return instances.map((instance) => this.#found(instance));
     this.requests.push(absent.map(({ sopInstanceUID }) => sopInstanceUID));
     await this.answering;
     let died = false;
     const outcomes = instances.map((instance): Outcome => {
-      if (!absent.includes(instance)) return THERE;
+      if (!absent.includes(instance)) return this.#found(instance);
       const { studyInstanceUID, sopInstanceUID } = instance;
       const scripted = this.script.get(sopInstanceUID)?.shift();
       died ||= scripted === 'throw';
       if (scripted !== undefined && scripted !== 'throw' && (scripted.kind === 'retryable' || scripted.kind === 'permanent')) {
         return scripted;
       }
-      this.held.set(`${studyInstanceUID}/${sopInstanceUID}`, { sopInstanceUID });
+      this.held.set(`${studyInstanceUID}/${sopInstanceUID}`, { sopInstanceUID, storageDigest: instance.md5 });
       return scripted === undefined || scripted === 'throw' ? { kind: 'stored', proof: 'digest', alreadyThere: false } : scripted;
     });
     if (died) throw new Error('the process died here');
@@ -84,6 +85,11 @@ export class FakeArchive implements Archive {
     this.questions.push(study);
     if (this.finding !== undefined) throw this.finding;
     return new Set(this.registered.get(study) ?? []);
+  }
+
+  #found({ studyInstanceUID, sopInstanceUID, md5 }: OutgoingInstance): Outcome {
+    const digest = this.held.get(`${studyInstanceUID}/${sopInstanceUID}`)?.storageDigest;
+    return digest === undefined || digest === md5 ? THERE : OTHER_CONTENT;
   }
 
   #holds({ studyInstanceUID, sopInstanceUID }: OutgoingInstance): boolean {

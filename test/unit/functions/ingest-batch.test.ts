@@ -186,7 +186,7 @@ describe('nothing is done twice', () => {
     // Its lease runs out first.
     const again = await ingest(double, keys, { patience: () => ({ alive: 30_000, gone: 30_000 }) });
     expect(again.map(({ state }) => state)).toEqual(['stowed', 'stowed']);
-    expect(again[0]?.record?.detail?.proof).toBe('listed');
+    expect(again[0]?.record?.detail?.proof).toBe('digest');
     expect([...double.archive.sent].sort()).toEqual(['1.1', '1.2']);
   });
 
@@ -264,13 +264,26 @@ describe('different content under one SOP Instance UID', () => {
     expect(double.archive.sent).toEqual([]);
   });
 
-  it('keys that do not tell it: never both at once, the second is there already', async () => {
+  it('from another modality: never both at once, and the second is compared with what is there', async () => {
+    const double = ingestDouble();
+    const first = await double.arrive({ sop: '1.1', content: 'a', callingAET: 'CT1' });
+    const same = await double.arrive({ sop: '1.1', content: 'a', callingAET: 'CT2' });
+    const other = await double.arrive({ sop: '1.1', content: 'b', callingAET: 'CT3' });
+    await ingest(double, [first, same, other]);
+    const found = await states(double, [first, same, other]);
+    expect(found.filter((state) => state === 'stowed')).not.toEqual([]);
+    expect(found[2] === 'stowed').not.toBe(found[0] === 'stowed');
+    expect(double.archive.sent).toEqual(['1.1']);
+  });
+
+  it('keys that do not tell it: never both at once, and the second is compared with what is there', async () => {
     const double = ingestDouble();
     const keys = ['incoming/one.dcm', 'incoming/two.dcm'];
     for (const [index, key] of keys.entries()) {
       await double.store.put(key, fakeObject({ sop: '1.1', content: String(index) }).file);
     }
     await ingest(double, keys);
+    expect((await states(double, keys)).toSorted()).toEqual(['quarantined/CONFLICT', 'stowed']);
     expect(double.archive.sent).toEqual(['1.1']);
   });
 });
