@@ -34,6 +34,8 @@ export async function run(args: readonly string[]): Promise<number> {
       'Carries DICOM studies from storescp to a bucket and by STOW-RS to the archive, and can prove later that it did.',
     )
     .version(await version())
+    // Otherwise what stands behind the name of a command's subcommand would be read by the command.
+    .enablePositionalOptions()
     .addHelpText('after', EXIT_CODES_HELP)
     .showHelpAfterError('(add --help for the options and examples)')
     .commandsGroup('Run:')
