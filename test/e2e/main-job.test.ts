@@ -158,7 +158,8 @@ describe.each([
           syntaxReceived: EXPLICIT_LE,
           syntaxSent: instance.sentSyntax,
           codec: instance.sentSyntax === J2K_LOSSLESS ? (expect.stringMatching(/^openjpeg-/) as unknown) : 'NO_PIXEL_DATA',
-          proof: 'listed',
+          // The first one of a source teaches by what the digests of the others are predicted.
+          proof: expect.stringMatching(/^(digest|retrieved)$/) as unknown,
           ...(original === undefined
             ? {}
             : { pixelLength: original.length, pixelMd5: createHash('md5').update(original).digest('hex') }),
