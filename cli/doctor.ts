@@ -8,6 +8,7 @@ import { openStore } from '../core/store/open-store.ts';
 import type { ObjectStore } from '../core/store/object-store.ts';
 import { createArchive } from '../core/stow/dicomweb-archive.ts';
 import { openRuleSet } from '../functions/ingest/open-rule-set.ts';
+import { checkRequestLength } from './check-request-length.ts';
 import { Command, configOption, examples, type Subcommand } from './command.ts';
 import { EXIT, type Finish } from './exit-code.ts';
 import { DEFAULT_DATA, loadSettings } from './settings.ts';
@@ -72,6 +73,7 @@ function checksOf(config: Config, bucket: BucketConfig): readonly Check[] {
     { name: 'rules and institutions', run: () => withStore((store) => rules(config, store)) },
     { name: 'bucket', run: () => withStore(probeBucket) },
     { name: 'archive', run: () => probeArchive(config) },
+    { name: 'request length', run: () => checkRequestLength(config) },
     { name: 'DCMTK', optional: true, run: storescpVersion },
   ];
 }

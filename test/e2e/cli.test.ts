@@ -293,6 +293,19 @@ describe('storestow doctor', () => {
     }
   });
 
+  it("finds WildFly's limit on requests, and names the setting", async () => {
+    const archive = await startEmbeddedArchive({ folder: at('archive') });
+    archive.faults.limitBodies(10_485_760, 'drop');
+    try {
+      await writeFile(at('storestow.json'), JSON.stringify({ archive: { url: archive.url } }));
+      const { code, stdout } = await storestow('doctor', '--data', data, '--config', at('storestow.json'));
+      expect(code).toBe(EXIT.failed);
+      expect(stdout).toMatch(/^FAIL {2}request length: ARCHIVE_SIZE_LIMIT: .*max-post-size/m);
+    } finally {
+      await archive.close();
+    }
+  });
+
   it('says of an archive that is down that it failed, and ends with 1', async () => {
     const url = `${await unusedUrl()}/rs/studies`;
     await writeFile(at('storestow.json'), JSON.stringify({ archive: { url } }));
