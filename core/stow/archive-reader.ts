@@ -1,0 +1,51 @@
+/** The archive as an auditor has it: what it lists, what it tells of its files, what it gives back. Nothing is sent to be stored. */
+import type { ArchiveConfig } from '../config/schema.ts';
+import { retry } from '../retry.ts';
+import type { UrlSource } from './archive-url.ts';
+import { createDicomWeb, type Connection } from './dicomweb.ts';
+import type { FileCheck } from './file-check.ts';
+import { createOrthancFileCheck } from './orthanc-file-check.ts';
+import type { ArchivedInstance } from './outcome.ts';
+import { createQido } from './qido.ts';
+import { createStorageVerification } from './storage-verification.ts';
+import { retrieveInstance, retrieveToFile, type InstanceReference, type RetrievedFile } from './wado.ts';
+
+export interface ArchiveReader extends FileCheck {
+  /** For people, without credentials. */
+  readonly description: string;
+  /** Those of the instances that it lists under the study, by SOP Instance UID. Throws `ARCHIVE_…` errors. */
+  find(
+    studyInstanceUID: string,
+    sopInstanceUIDs: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<ReadonlyMap<string, ArchivedInstance>>;
+  /** In memory. Throws `NOT_IN_ARCHIVE` and other `ARCHIVE_…` errors. */
+  retrieve(reference: InstanceReference, signal?: AbortSignal): Promise<Uint8Array>;
+  /** On disk, any size; to be closed. Throws as `retrieve`, and `STORE_FULL`, `STORE_UNAVAILABLE`. */
+  retrieveToFile(reference: InstanceReference, signal?: AbortSignal): Promise<RetrievedFile>;
+}
+
+const RETRY = { retries: 2, firstDelay: 250, maxDelay: 2000 };
+/** Of one that is retrieved to disk. */
+const MAX_FILE = 2 ** 40;
+
+export function createArchiveReader(config: ArchiveConfig, source: UrlSource, connection: Connection): ArchiveReader {
+  const web = createDicomWeb(config, source, connection);
+  const qido = createQido(web);
+  const files = qido.tellsDigests ? createStorageVerification(web) : createOrthancFileCheck(web);
+  const { limit } = connection;
+
+  async function retried<T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    return retry(work, { ...RETRY, ...(signal === undefined ? {} : { signal }) });
+  }
+
+  return {
+    description: web.url,
+    find: async (studyInstanceUID, sopInstanceUIDs, signal) =>
+      limit(() => qido.find(studyInstanceUID, sopInstanceUIDs, { digests: true, signal })),
+    check: async (questions, signal) => limit(() => retried(() => files.check(questions, signal), signal)),
+    retrieve: async (reference, signal) => limit(() => retried(() => retrieveInstance(web, reference, { signal }), signal)),
+    retrieveToFile: async (reference, signal) =>
+      limit(() => retried(() => retrieveToFile(web, reference, { maxBytes: MAX_FILE, signal }), signal)),
+  };
+}
