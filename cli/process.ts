@@ -58,8 +58,11 @@ export function processCommand(finish: Finish): Subcommand {
       if (dryRun && options.report !== undefined)
         throw new StorestowError('USAGE', '--report tells what was written; with --dry-run use --json');
       const { config } = await loadSettings({ config: options.config, data: DEFAULT_DATA });
+      // There is no bucket to keep an item in.
+      const { worklist, ...coerce } = config.coerce;
+      if (worklist !== undefined) process.stderr.write('process asks no worklist: what is taken of its items is not set here\n');
       const ruleSet = await openRuleSet({
-        ...config.coerce,
+        ...coerce,
         ...(options.institutions === undefined ? {} : { institutions: options.institutions }),
         ...(options.rules === undefined ? {} : { rules: options.rules }),
       });

@@ -21,6 +21,10 @@ const RETRYABLE = {
   RULES_INVALID: false,
   MAPPING_INVALID: false,
   UNKNOWN_SOURCE: false,
+  WORKLIST_NO_MATCH: false,
+  WORKLIST_AMBIGUOUS: false,
+  WORKLIST_INVALID: false,
+  WORKLIST_UNAVAILABLE: true,
   // Encoding
   CODEC_UNAVAILABLE: true,
   CODEC_FAILED: false,

@@ -1,11 +1,13 @@
 /**
  * The steps composed: an instance as received → what is sent and what is kept of it. A pure function of the file, where it
- * came from, the rule set and the codec: a replay gives the same bytes, so the archive's digest of an earlier try
- * still matches, and an auditor can compute them again from the bucket alone.
+ * came from, the rule set (with what the bucket keeps of a worklist, where that set asks one) and the codec: a replay gives the
+ * same bytes, so the archive's digest of an earlier try still matches, and an auditor can compute them again from the bucket alone.
  */
 import { createHash, type Hash } from 'node:crypto';
 import { coerce, type AppliedRule, type Coercion, type Source } from './coerce/coerce.ts';
 import type { RuleSet } from './coerce/rule-set.ts';
+import type { SetRule } from './coerce/rules.ts';
+import { worklistQuery } from './coerce/worklist-rule.ts';
 import { segmentBytes, type ByteSource, type Segment } from './dicom/byte-source.ts';
 import type { Part10 } from './dicom/data-set.ts';
 import { identify, type InstanceIdentity } from './dicom/identify.ts';
@@ -17,6 +19,7 @@ import { TAG } from './dicom/tags.ts';
 import { encodePixels, type Encoding } from './encode/encode-pixels.ts';
 import type { FramePool } from './encode/frame-pool.ts';
 import { StorestowError } from './errors.ts';
+import type { WorklistMatcher } from './match-worklist.ts';
 import type { OutgoingInstance } from './stow/outcome.ts';
 
 export interface PreparedInstance extends OutgoingInstance {
@@ -53,11 +56,14 @@ export interface PrepareOptions {
   readonly encode?: boolean;
   /** Where encoded frames of a large file wait; the system's folder for temporary files where it is not given. */
   readonly spillFolder?: string;
+  /** Needed by a rule set that asks a worklist. */
+  readonly worklist?: WorklistMatcher;
 }
 
 /**
  * Throws what makes the file one that must not be sent (`NOT_PART10`, `MALFORMED`, `UNKNOWN_SOURCE`, `VALUE_NOT_ENCODABLE`, …),
- * `CODEC_UNAVAILABLE` (retryable), and for a large file `CHECKSUM_MISMATCH`, `TOO_LARGE` and what its source and the disk throw.
+ * `CODEC_UNAVAILABLE` (retryable), what `options.worklist` throws, and for a large file `CHECKSUM_MISMATCH`, `TOO_LARGE` and what its
+ * source and the disk throw.
  */
 export async function prepareInstance(
   file: Uint8Array | LargeFile,
@@ -84,10 +90,11 @@ export async function preparePart10(
   source: Source,
   ruleSet: RuleSet,
   framePool: FramePool,
-  { encode = true, spillFolder, sha256 }: PrepareOptions & Pick<LargeFile, 'sha256'> = {},
+  { encode = true, spillFolder, sha256, worklist }: PrepareOptions & Pick<LargeFile, 'sha256'> = {},
 ): Promise<PreparedInstance> {
   const identity = identify(part10);
-  const coercion = coerce(part10, ruleSet, source);
+  const taken = await takenOfWorklist(part10, identity, ruleSet, worklist);
+  const coercion = coerce(part10, ruleSet, source, taken);
   const check = new LargeFileCheck(part10, sha256);
   const encoding = await encodePixels(part10, framePool, {
     enabled: encode,
@@ -101,6 +108,21 @@ export async function preparePart10(
     await encoding.release?.();
     throw error;
   }
+}
+
+/** Nothing where the rule set asks no worklist. */
+async function takenOfWorklist(
+  { dataSet }: Part10,
+  { studyInstanceUID }: InstanceIdentity,
+  { worklist: rule }: RuleSet,
+  matcher: WorklistMatcher | undefined,
+): Promise<readonly SetRule[]> {
+  if (rule === undefined) return [];
+  if (matcher !== undefined) return matcher.match(studyInstanceUID, worklistQuery(dataSet, rule), rule);
+  throw new StorestowError(
+    'CONFIG_INVALID',
+    'the rule set asks a worklist, which there is none of here; take coerce.worklist out',
+  );
 }
 
 async function spliced(

@@ -11,7 +11,7 @@ import { numberBytes } from './number-bytes.ts';
 import { recordOriginals } from './original-attributes.ts';
 import type { RuleSet } from './rule-set.ts';
 import { nameOfRule } from './rule-name.ts';
-import { resolveRule, type ResolvedRule, type Rule } from './rules.ts';
+import { resolveRule, type ResolvedRule, type Rule, type SetRule } from './rules.ts';
 
 /** Who sent the instance, and when it came: from the object's metadata. */
 export interface Source {
@@ -22,7 +22,7 @@ export interface Source {
 
 export interface AppliedRule {
   /** Index in `RuleSet.rules`; `reserve` is the private block that a rule needed. */
-  readonly rule: number | 'institution' | 'reserve';
+  readonly rule: number | 'worklist' | 'institution' | 'reserve';
   readonly action: 'set' | 'remove';
   /** `StudyID`, `RequestAttributesSequence[0].ScheduledProcedureStepID`, `(0009,1110)`. */
   readonly attribute: string;
@@ -37,21 +37,25 @@ export interface Coercion {
 }
 
 /**
+ * `taken`: what of a worklist item is set (`rulesOfItem`), after the rules.
+ *
  * Throws `UNKNOWN_SOURCE`; `VALUE_NOT_ENCODABLE` and `UNKNOWN_CHARACTER_SET` where a rule's value cannot be written;
  * `CHANGE_NOT_APPLICABLE` where previous values cannot be recorded.
  */
-export function coerce(part10: Part10, ruleSet: RuleSet, source: Source): Coercion {
+export function coerce(part10: Part10, ruleSet: RuleSet, source: Source, taken: readonly SetRule[] = []): Coercion {
   const { dataSet } = part10;
   const mapped = mappedInstitution(ruleSet, source);
   const rules = ruleSet.rules.map(resolveRule);
   const plan = new EditPlan(dataSet);
   rules.forEach((rule, index) => applyRule(plan, rule, index, ruleSet.rules));
+  const ofWorklist = taken.map(resolveRule);
+  for (const rule of ofWorklist) applyRule(plan, rule, 'worklist', ruleSet.rules);
   if (mapped !== undefined) {
     applyRule(plan, resolveRule({ action: 'set', target: 'InstitutionName', value: mapped }), 'institution', ruleSet.rules);
   }
   const edits = plan.edits();
   const record = ruleSet.originalAttributes ? recordOriginals(dataSet, edits, source) : undefined;
-  const institution = mapped ?? institutionAfter(dataSet, plan.editOf(TAG.InstitutionName), rules);
+  const institution = mapped ?? institutionAfter(dataSet, plan.editOf(TAG.InstitutionName), rules, ofWorklist);
   return {
     changes: [...edits.map((edit) => changeOf(edit, ruleSet.rules)), ...(record === undefined ? [] : [record])],
     applied: edits.map(({ origin, to, attribute }) => ({ rule: origin, action: to.kind, attribute })),
@@ -78,7 +82,12 @@ function mappedInstitution({ institutions, unknownSource }: RuleSet, source: Sou
   );
 }
 
-function applyRule(plan: EditPlan, rule: ResolvedRule, origin: number | 'institution', rules: readonly Rule[]): void {
+function applyRule(
+  plan: EditPlan,
+  rule: ResolvedRule,
+  origin: number | 'worklist' | 'institution',
+  rules: readonly Rule[],
+): void {
   plan.apply(rule, origin, (values, { dataSet }, attribute) => {
     if (values.kind === 'number') return numberBytes(values.vr, values.numbers);
     try {
@@ -90,11 +99,20 @@ function applyRule(plan: EditPlan, rule: ResolvedRule, origin: number | 'institu
   });
 }
 
-/** Where the mapping does not say: what a rule made of it, else what was received. */
-function institutionAfter(dataSet: DataSet, edit: Edit | undefined, rules: readonly ResolvedRule[]): string {
+/** Where the mapping does not say: what the worklist or a rule made of it, else what was received. */
+function institutionAfter(
+  dataSet: DataSet,
+  edit: Edit | undefined,
+  rules: readonly ResolvedRule[],
+  ofWorklist: readonly ResolvedRule[],
+): string {
   if (edit === undefined) return receivedInstitution(dataSet);
-  const rule = typeof edit.origin === 'number' ? rules[edit.origin] : undefined;
+  const rule = typeof edit.origin === 'number' ? rules[edit.origin] : ofWorklist.find(setsInstitution);
   return rule === undefined || rule.action === 'remove' || rule.values.kind === 'number' ? '' : rule.values.texts.join('\\');
+}
+
+function setsInstitution({ target: { steps, attribute } }: ResolvedRule): boolean {
+  return steps.length === 0 && attribute.kind === 'tag' && attribute.tag === TAG.InstitutionName;
 }
 
 function receivedInstitution(dataSet: DataSet): string {
@@ -111,6 +129,7 @@ function receivedInstitution(dataSet: DataSet): string {
 
 function nameOfOrigin(origin: Edit['origin'], rules: readonly Rule[]): string {
   if (typeof origin === 'number') return nameOfRule(rules, origin);
+  if (origin === 'worklist') return 'worklist item';
   return origin === 'institution' ? 'institution mapping' : 'private block reserved for a rule (PS3.5 7.8.1)';
 }
 

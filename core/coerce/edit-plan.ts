@@ -29,7 +29,7 @@ export interface Edit {
   /** `StudyID`, `RequestAttributesSequence[0].ScheduledProcedureStepID`, `(0009,1110)`. */
   readonly attribute: string;
   /** Index of the rule that had the last word; `reserve` for a private block that a rule needed. */
-  readonly origin: number | 'institution' | 'reserve';
+  readonly origin: number | 'worklist' | 'institution' | 'reserve';
   readonly to: NewValue;
   /** What the file has. */
   readonly original: Element | undefined;
@@ -47,7 +47,7 @@ export class EditPlan {
   }
 
   /** Throws what `encode` throws, and `CHANGE_NOT_APPLICABLE`. */
-  apply(rule: ResolvedRule, origin: number | 'institution', encode: Encode): void {
+  apply(rule: ResolvedRule, origin: number | 'worklist' | 'institution', encode: Encode): void {
     for (const holder of this.#holders(rule.target)) {
       for (const tag of this.#tags(holder, rule.target.attribute, rule.action !== 'remove')) {
         const attribute = holder.name + nameOf(tag);

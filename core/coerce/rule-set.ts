@@ -1,9 +1,11 @@
 /** Everything that coercion depends on beside the instance itself, as one value that can be kept and named. */
 import { hash } from 'node:crypto';
+import { z } from 'zod';
 import { StorestowError } from '../errors.ts';
 import { sourceKey, type InstitutionMapping } from './institution-mapping.ts';
 import type { Rule } from './rules.ts';
 import { parseRules } from './site-rules.ts';
+import { checkWorklistRule, type WorklistRule } from './worklist-rule.ts';
 
 export interface RuleSet {
   /** In the order in which they apply: the default ones, then the site's. */
@@ -14,20 +16,27 @@ export interface RuleSet {
   readonly unknownSource: 'quarantine' | 'pass';
   /** Whether previous values are recorded in Original Attributes Sequence. */
   readonly originalAttributes: boolean;
+  /** Absent: no worklist is asked. What is taken of its item applies after the rules, before the institution. */
+  readonly worklist?: WorklistRule;
 }
 
 /** Of the JSON; another version may coerce differently. */
 const FORMAT = 1;
 
 /** Canonical JSON, one text for one rule set: what is kept under `rules/{digest}.json`. */
-export function serializeRuleSet({ rules, institutions, unknownSource, originalAttributes }: RuleSet): string {
+export function serializeRuleSet({ rules, institutions, unknownSource, originalAttributes, worklist }: RuleSet): string {
   return JSON.stringify({
     format: FORMAT,
     rules: rules.map(canonicalRule),
     institutions: institutions === undefined ? null : [...institutions].sort(([a], [b]) => (a < b ? -1 : 1)),
     unknownSource,
     originalAttributes,
+    ...(worklist === undefined ? {} : { worklist: canonicalWorklist(worklist) }),
   });
+}
+
+function canonicalWorklist({ match, attributes, onNoMatch, onSeveral }: WorklistRule): WorklistRule {
+  return { match, attributes, onNoMatch, onSeveral };
 }
 
 function canonicalRule(rule: Rule): unknown {
@@ -42,7 +51,7 @@ export function ruleSetDigest(ruleSet: RuleSet): string {
 
 /** What `serializeRuleSet` wrote; `name` is for messages. Throws `RULES_INVALID` for anything else. */
 export function parseRuleSet(json: string, name: string): RuleSet {
-  const { format, rules, institutions, unknownSource, originalAttributes } = asObject(json, name);
+  const { format, rules, institutions, unknownSource, originalAttributes, worklist } = asObject(json, name);
   if (format !== FORMAT) throw invalid(name, `has not the format ${FORMAT}; it is of another version of storestow`);
   if (unknownSource !== 'quarantine' && unknownSource !== 'pass')
     throw invalid(name, 'does not say what becomes of unknown sources');
@@ -52,6 +61,7 @@ export function parseRuleSet(json: string, name: string): RuleSet {
     unknownSource,
     originalAttributes,
     ...(institutions === null ? {} : { institutions: asMapping(institutions, name) }),
+    ...(worklist === undefined ? {} : { worklist: asWorklist(worklist, name) }),
   };
   if (serializeRuleSet(ruleSet) !== json) throw invalid(name, 'was changed since it was written');
   return ruleSet;
@@ -66,6 +76,20 @@ function asObject(json: string, name: string): Partial<Record<string, unknown>> 
   }
   if (typeof value !== 'object' || value === null) throw invalid(name, 'is not a JSON object');
   return { ...value };
+}
+
+const worklistSchema = z.strictObject({
+  match: z.enum(['accession', 'patientAndDate']),
+  attributes: z.array(z.string()).min(1),
+  onNoMatch: z.enum(['quarantine', 'pass']),
+  onSeveral: z.enum(['quarantine', 'pass']),
+});
+
+function asWorklist(value: unknown, name: string): WorklistRule {
+  const result = worklistSchema.safeParse(value);
+  if (!result.success) throw invalid(name, 'does not say how the worklist is asked', result.error);
+  checkWorklistRule(result.data);
+  return result.data;
 }
 
 function asMapping(value: unknown, name: string): InstitutionMapping {

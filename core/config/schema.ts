@@ -107,6 +107,20 @@ export const archiveSchema = z.strictObject({
 /** A file's path, or `bucket:KEY` for an object in the bucket. */
 const source = z.string().min(1);
 
+/** A worklist is asked for each study, with the credentials of `archive.auth`, and attributes are taken of the item that matches. */
+const worklistSchema = z.strictObject({
+  /** dcm4chee: `https://HOST/dcm4chee-arc/aets/WORKLIST/rs/mwlitems`. */
+  url: z.url({ protocol: /^https?$/ }),
+  /** By Accession Number, or by Patient ID and the Study Date as that of a scheduled step. */
+  match: z.enum(['accession', 'patientAndDate']).default('accession'),
+  /** Keywords. */
+  attributes: z.array(z.string().min(1)).min(1).max(64),
+  /** What becomes of an instance for which there is no item. */
+  onNoMatch: z.enum(['quarantine', 'pass']).default('quarantine'),
+  /** The same where several items differ in what is taken. */
+  onSeveral: z.enum(['quarantine', 'pass']).default('quarantine'),
+});
+
 export const coerceSchema = z.strictObject({
   defaultRules: z.boolean().default(true),
   /** A JSON file of site rules, applied after the default ones. */
@@ -117,6 +131,8 @@ export const coerceSchema = z.strictObject({
   unknownSource: z.enum(['quarantine', 'pass']).default('quarantine'),
   /** Record previous values in Original Attributes Sequence. */
   originalAttributes: z.boolean().default(true),
+  /** Absent: no worklist is asked. */
+  worklist: worklistSchema.optional(),
 });
 
 export const encodeSchema = z.strictObject({
@@ -192,6 +208,7 @@ export type ProofLevel = ArchiveConfig['proof'];
 export type ArchiveAuth = z.output<typeof authSchema>;
 export type ArchiveTls = z.output<typeof tlsSchema>;
 export type CoerceConfig = z.output<typeof coerceSchema>;
+export type WorklistConfig = NonNullable<CoerceConfig['worklist']>;
 export type ReceiverConfig = z.output<typeof receiverSchema>;
 export type LogConfig = z.output<typeof logSchema>;
 export type UploadConfig = z.output<typeof uploadSchema>;

@@ -19,11 +19,17 @@ export function parseDataSets(body: Uint8Array): readonly JsonDataSet[] | undefi
   return list.every(isDataSet) ? list : undefined;
 }
 
-function values(dataSet: JsonDataSet, tag: string): readonly unknown[] {
+/** Of an element's `Value`; none where that is no array. */
+export function values(dataSet: JsonDataSet, tag: string): readonly unknown[] {
   const element = Object.hasOwn(dataSet, tag) ? dataSet[tag] : undefined;
   if (!isDataSet(element) || !Object.hasOwn(element, 'Value')) return [];
   const { Value: value } = element as { readonly Value: unknown };
   return Array.isArray(value) ? (value as readonly unknown[]) : [];
+}
+
+export function vrIn(dataSet: JsonDataSet, tag: string): string | undefined {
+  const element = Object.hasOwn(dataSet, tag) ? dataSet[tag] : undefined;
+  return isDataSet(element) && typeof element['vr'] === 'string' ? element['vr'] : undefined;
 }
 
 export function firstString(dataSet: JsonDataSet, tag: string): string | undefined {

@@ -24,9 +24,8 @@ export interface Connection {
   close(): Promise<void>;
 }
 
-/** Throws `CONFIG_INVALID` for the address, and for what `archive.auth` and `archive.tls` name. */
-export function openConnection(config: ArchiveConfig): Connection {
-  const origin = archiveOrigin(config.url);
+/** `origin` where it is not the archive's own. Throws `CONFIG_INVALID` for the address, and for what `archive.auth` and `archive.tls` name. */
+export function openConnection(config: ArchiveConfig, origin: string = archiveOrigin(config.url)): Connection {
   const tls = readTlsFiles(config.tls ?? {});
   const credentials = openCredentials(config.auth, tls);
   const http = openHttp(origin, { connections: config.connections, timeout: config.timeout, tls });

@@ -4,7 +4,8 @@ import { DEFAULT_RULES } from '../../core/coerce/default-rules.ts';
 import { parseInstitutionMapping } from '../../core/coerce/parse-institution-mapping.ts';
 import type { RuleSet } from '../../core/coerce/rule-set.ts';
 import { parseSiteRules } from '../../core/coerce/site-rules.ts';
-import type { CoerceConfig } from '../../core/config/schema.ts';
+import { checkWorklistRule, type WorklistRule } from '../../core/coerce/worklist-rule.ts';
+import type { CoerceConfig, WorklistConfig } from '../../core/config/schema.ts';
 import { asStorestowError, StorestowError } from '../../core/errors.ts';
 import type { ObjectStore } from '../../core/store/object-store.ts';
 
@@ -13,7 +14,7 @@ export const IN_BUCKET = 'bucket:';
 
 /** Throws `CONFIG_INVALID` for what cannot be read, `RULES_INVALID`, `MAPPING_INVALID`, and what the store throws (retryable). */
 export async function openRuleSet(config: CoerceConfig, store?: ObjectStore): Promise<RuleSet> {
-  const { rules, institutions, unknownSource, originalAttributes, defaultRules } = config;
+  const { rules, institutions, unknownSource, originalAttributes, defaultRules, worklist } = config;
   const siteRules =
     rules === undefined ? [] : parseSiteRules(new TextDecoder().decode(await read(rules, 'coerce.rules', store)), rules);
   return {
@@ -23,7 +24,15 @@ export async function openRuleSet(config: CoerceConfig, store?: ObjectStore): Pr
     ...(institutions === undefined
       ? {}
       : { institutions: parseInstitutionMapping(await read(institutions, 'coerce.institutions', store), institutions) }),
+    ...(worklist === undefined ? {} : { worklist: worklistRule(worklist) }),
   };
+}
+
+/** Its address is no part of it: what is taken is kept. */
+function worklistRule({ match, attributes, onNoMatch, onSeveral }: WorklistConfig): WorklistRule {
+  const rule = { match, attributes, onNoMatch, onSeveral };
+  checkWorklistRule(rule);
+  return rule;
 }
 
 async function read(source: string, setting: string, store: ObjectStore | undefined): Promise<Uint8Array> {

@@ -68,11 +68,13 @@ const DDL = `
 `;
 
 export class InstanceStore {
+  readonly folder: string;
   readonly #database: DatabaseSync;
   readonly #files: InstanceFiles;
   readonly #writing: InFlight = createInFlight();
 
-  private constructor(database: DatabaseSync, files: InstanceFiles) {
+  private constructor(folder: string, database: DatabaseSync, files: InstanceFiles) {
+    this.folder = folder;
     this.#database = database;
     this.#files = files;
   }
@@ -83,7 +85,7 @@ export class InstanceStore {
     await files.prepare();
     const database = openSharedDatabase(path.join(folder, 'archive.sqlite'));
     database.exec(DDL);
-    return new InstanceStore(database, files);
+    return new InstanceStore(folder, database, files);
   }
 
   close(): void {

@@ -6,6 +6,7 @@ import { negotiate, parseAccept, parseMediaType } from './media-type.ts';
 import { countInstances, findInstances, findSeries, findStudies } from './qido-handler.ts';
 import { handleStow } from './stow-handler.ts';
 import { retrieve } from './wado-handler.ts';
+import { findWorklistItems } from './worklist-handler.ts';
 
 export interface ArchiveRequest {
   readonly method: string;
@@ -28,7 +29,7 @@ export interface ArchiveServices {
 interface Target {
   readonly aet: string;
   readonly service: Service;
-  readonly resource: 'store' | 'studies' | 'series' | 'instances' | 'count' | 'files';
+  readonly resource: 'store' | 'studies' | 'series' | 'instances' | 'count' | 'files' | 'mwlitems';
   readonly study?: string;
   readonly series?: string;
   readonly instance?: string;
@@ -62,6 +63,7 @@ export function targetOf(method: string, url: string): Target | 'wrong-method' |
   if (method !== 'GET') return first === 'studies' || first === 'instances' ? 'wrong-method' : undefined;
   const shape = rest.map((segment, index) => (index % 2 === 0 ? segment : '*')).join('/');
   if (shape === 'studies') return { aet, query, service: 'qido', resource: 'studies' };
+  if (shape === 'mwlitems') return { aet, query, service: 'qido', resource: 'mwlitems' };
   if (shape === 'instances') return { aet, query, service: 'qido', resource: 'instances' };
   if (first === 'instances' && study === 'count' && rest.length === 2) return { aet, query, service: 'qido', resource: 'count' };
   if (shape === 'studies/*/series') return { ...from, service: 'qido', resource: 'series' };
@@ -120,6 +122,9 @@ export async function answerRequest(request: ArchiveRequest, { store, faults, ae
     case 'instances':
       if (negotiate(request.accept, QUERY_TYPES) === undefined) return emptyAnswer(406);
       return FIND[target.resource](context);
+    case 'mwlitems':
+      if (negotiate(request.accept, QUERY_TYPES) === undefined) return emptyAnswer(406);
+      return findWorklistItems(store.folder, aet, query);
     case 'files':
       return retrieve(
         {
