@@ -3,7 +3,7 @@
  * What went wrong comes back as a value, for the caller decides what it means.
  */
 import { Readable } from 'node:stream';
-import { Pool } from 'undici';
+import { buildConnector, Pool } from 'undici';
 import { explainConnection } from './connection-failure.ts';
 import type { TlsMaterial } from './tls-files.ts';
 
@@ -82,6 +82,20 @@ function headerText(value: string | string[] | undefined): string {
   return Array.isArray(value) ? value.join(', ') : (value ?? '');
 }
 
+/**
+ * A TLS alert that comes with the end of the connection says why a client certificate is refused. undici would report the end alone,
+ * unless the alert ends the socket first.
+ */
+function createConnector(tls: TlsMaterial): buildConnector.connector {
+  const connect = buildConnector({ ...tls, allowH2: false });
+  return (options, callback) =>
+    connect(options, (...result) => {
+      const [, socket] = result;
+      socket?.once('error', (alert: Error) => socket.destroy(alert));
+      callback(...result);
+    });
+}
+
 export function openHttp(origin: string, { connections, timeout, tls = {} }: HttpOptions): HttpClient {
   const milliseconds = timeout * 1000;
   const pool = new Pool(origin, {
@@ -90,7 +104,7 @@ export function openHttp(origin: string, { connections, timeout, tls = {} }: Htt
     allowH2: false,
     headersTimeout: milliseconds,
     bodyTimeout: milliseconds,
-    connect: { ...tls },
+    connect: createConnector(tls),
   });
 
   async function readBody(
