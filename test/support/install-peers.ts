@@ -3,7 +3,7 @@
  * missing is skipped by name (peers.ts).
  */
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync, mkdirSync, realpathSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, realpathSync, renameSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -28,8 +28,19 @@ const DEBIAN_PACKAGES: readonly DebianPackage[] = [
   { name: 'dicom3tools', provides: 'dciodvfy' },
   { name: 'libopenjp2-tools', provides: 'opj_decompress' },
   { name: 'openjph-tools', provides: 'ojph_expand' },
+  { name: 'systemd', provides: ['/lib/systemd/systemd'] },
   { name: 'python3-pydicom', provides: ['/usr/lib/python3/dist-packages/pydicom/__init__.py'] },
+  { name: 'openssl', provides: 'openssl' },
+  { name: 'default-jre-headless', provides: 'java' },
 ];
+
+/** For Keycloak, which Maven Central has. */
+const KEYCLOAK_TOOLS: readonly DebianPackage[] = [
+  { name: 'maven', provides: 'mvn' },
+  { name: 'unzip', provides: 'unzip' },
+];
+const KEYCLOAK_VERSION = '26.0.7';
+const KEYCLOAK_FOLDER = join(CACHE, `keycloak-${KEYCLOAK_VERSION}`);
 
 /** For aws-lambda-ric, which is built from source. */
 const BUILD_TOOLS: readonly DebianPackage[] = [
@@ -76,18 +87,20 @@ export interface Peers {
 /** `say` gets a line for each thing that a person waits for. */
 export function installPeers(say: (line: string) => void, { install }: { readonly install: boolean }): Peers {
   const privileged = install && process.getuid?.() === 0 && onPath('apt-get');
-  const wanted = [...DEBIAN_PACKAGES, ...(lambdaClientThere() ? [] : buildTools())];
+  const wanted = [...DEBIAN_PACKAGES, ...(lambdaClientThere() ? [] : buildTools()), ...(keycloakThere() ? [] : KEYCLOAK_TOOLS)];
   const absent = wanted.filter((debianPackage) => !isThere(debianPackage)).map(({ name }) => name);
   if (absent.length > 0 && privileged) installDebianPackages(absent, say);
   const folders = GO_PROGRAMS.map(programFolder);
   for (const program of GO_PROGRAMS) if (install) installGoProgram(program, say);
   if (install && !lambdaClientThere()) installLambdaClient(say);
+  if (install && !keycloakThere()) installKeycloak(say);
   const missing = [
     ...DEBIAN_PACKAGES.filter((debianPackage) => !isThere(debianPackage)).map(({ name }) => name),
     ...GO_PROGRAMS.filter((program) => !programThere(program)).map(({ command }) => command),
     ...(lambdaClientThere() ? [] : ['aws-lambda-ric']),
+    ...(keycloakThere() ? [] : ['Keycloak']),
   ];
-  return { path: folders.filter((folder) => existsSync(folder)), missing };
+  return { path: [...folders, join(KEYCLOAK_FOLDER, 'bin')].filter((folder) => existsSync(folder)), missing };
 }
 
 function buildTools(): readonly DebianPackage[] {
@@ -118,19 +131,38 @@ function installLambdaClient(say: (line: string) => void): void {
   attempt('npm', ['ci', '--no-audit', '--no-fund'], { env, cwd: LAMBDA_FOLDER, say });
 }
 
+/** Made ready for its database beforehand (`kc.sh build`), so that it starts in seconds. It has its name once that is done. */
+function installKeycloak(say: (line: string) => void): void {
+  if (![...KEYCLOAK_TOOLS, ...DEBIAN_PACKAGES.filter(({ name }) => name === 'default-jre-headless')].every(isThere)) return;
+  say(`fetching Keycloak ${KEYCLOAK_VERSION} with Maven (147 MB) and making it ready (half a minute)`);
+  const env = { ...process.env, JAVA_OPTS_APPEND: '-XX:TieredStopAtLevel=1' };
+  const made = join(CACHE, 'keycloak.new');
+  const archive = `keycloak-quarkus-dist-${KEYCLOAK_VERSION}.zip`;
+  rmSync(made, { recursive: true, force: true });
+  mkdirSync(made, { recursive: true });
+  const artifact = `-Dartifact=org.keycloak:keycloak-quarkus-dist:${KEYCLOAK_VERSION}:zip`;
+  attempt('mvn', ['-q', '-B', 'dependency:copy', artifact, `-DoutputDirectory=${made}`], { env, say });
+  if (!existsSync(join(made, archive))) return;
+  attempt('unzip', ['-q', archive], { env, cwd: made, say });
+  const home = join(made, `keycloak-${KEYCLOAK_VERSION}`);
+  if (attempt(join(home, 'bin', 'kc.sh'), ['build', '--db=dev-file'], { env, say })) renameSync(home, KEYCLOAK_FOLDER);
+  rmSync(made, { recursive: true, force: true });
+}
+
 /** A failure is told, and leaves the peer missing. */
 function attempt(
   command: string,
   args: readonly string[],
   { say, ...options }: { readonly env: NodeJS.ProcessEnv; readonly cwd?: string; readonly say: (line: string) => void },
-): void {
+): boolean {
   const { status, stdout, stderr, error } = spawnSync(command, args, {
     ...options,
     encoding: 'utf8',
     maxBuffer: 64 * 1024 * 1024,
   });
-  if (status === 0) return;
+  if (status === 0) return true;
   say(`${command} ${args.join(' ')} failed:\n${error === undefined ? lastLines(`${stdout}${stderr}`) : error.message}`);
+  return false;
 }
 
 function lastLines(text: string): string {
@@ -153,6 +185,10 @@ function programThere(program: GoProgram): boolean {
 
 function lambdaClientThere(): boolean {
   return existsSync(join(LAMBDA_FOLDER, 'node_modules', 'aws-lambda-ric', 'rapid-client.node'));
+}
+
+function keycloakThere(): boolean {
+  return onPath('kc.sh') || existsSync(KEYCLOAK_FOLDER);
 }
 
 /** The `nodedir` of node-gyp: where a Node on the PATH has its headers. */
