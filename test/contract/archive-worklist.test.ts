@@ -1,0 +1,109 @@
+/** The worklist of the embedded archive, asked as dcm4chee's is (contract, sections 4 and 9). */
+import { createServer, type IncomingHttpHeaders } from 'node:http';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { parseConfig } from '../../core/config/load.ts';
+import type { ArchiveConfig } from '../../core/config/schema.ts';
+import { openConnection, type Connection } from '../../core/stow/dicomweb.ts';
+import { createWorklist, worklistAddress, type Worklist } from '../../core/stow/worklist.ts';
+import { startEmbeddedArchive, type EmbeddedArchive } from '../../local-cloud/archive/server.ts';
+import { temporaryFolder, type TemporaryFolder } from '../support/temporary-folder.ts';
+
+const ATTRIBUTES = ['AccessionNumber', 'ReferringPhysicianName'];
+
+function item(accessionNumber: string, patientID: string, ...dates: readonly string[]): object {
+  return {
+    '00080050': { vr: 'SH', Value: [accessionNumber] },
+    '00080090': { vr: 'PN', Value: [{ Alphabetic: `Doctor^${accessionNumber}` }] },
+    '00100020': { vr: 'LO', Value: [patientID] },
+    '00400100': { vr: 'SQ', Value: dates.map((date) => ({ '00400002': { vr: 'DA', Value: [date] } })) },
+  };
+}
+const ITEMS = [item('A-1', 'P1', '20261124'), item('A-2', 'P1', '20261125', '20261126'), item('A-3', 'P2', '20261124')];
+
+function archiveConfig(archive: object): ArchiveConfig {
+  return parseConfig({ archive }, 'test').archive!;
+}
+
+describe('the worklist of the embedded archive', () => {
+  let folder: TemporaryFolder;
+  let archive: EmbeddedArchive;
+  let connection: Connection;
+  const worklistOf = (aet: string): Worklist => createWorklist(urlOf(aet), ATTRIBUTES, connection);
+  const urlOf = (aet: string): string => archive.url.replace('{aet}', aet).replace(/studies$/, 'mwlitems');
+
+  beforeAll(async () => {
+    folder = await temporaryFolder('worklist');
+    archive = await startEmbeddedArchive({ folder: folder.path });
+    connection = openConnection(archiveConfig({ url: archive.url }));
+  });
+  beforeEach(async () => writeFile(join(folder.path, 'worklist.json'), JSON.stringify(ITEMS)));
+  afterAll(async () => {
+    await connection.close();
+    await archive.close();
+    await folder.remove();
+  });
+
+  it.each([
+    ['an accession number', { match: 'accession', accessionNumber: 'A-2' }, ['A-2']],
+    ['one that none has', { match: 'accession', accessionNumber: 'A-9' }, []],
+    ['a patient and a day', { match: 'patientAndDate', patientID: 'P1', date: '20261124' }, ['A-1']],
+    ['the day of a second step', { match: 'patientAndDate', patientID: 'P1', date: '20261126' }, ['A-2']],
+    ['a day without', { match: 'patientAndDate', patientID: 'P2', date: '20261126' }, []],
+  ] as const)('finds by %s', async (_name, key, found) => {
+    expect(await worklistOf('WORKLIST').find(key)).toEqual(
+      found.map((number) => ({ AccessionNumber: [number], ReferringPhysicianName: [`Doctor^${number}`] })),
+    );
+  });
+
+  it('is empty without items: 204', async () => {
+    await writeFile(join(folder.path, 'worklist.json'), '[]');
+    const answer = await fetch(`${urlOf('WORKLIST')}?AccessionNumber=A-1`, { headers: { accept: 'application/dicom+json' } });
+    expect(answer.status).toBe(204);
+    expect(await worklistOf('WORKLIST').find({ match: 'accession', accessionNumber: 'A-1' })).toEqual([]);
+  });
+
+  it('is not on the archive’s own AE title: 404, and what to do', async () => {
+    await expect(worklistOf('DCM4CHEE').find({ match: 'accession', accessionNumber: 'A-1' })).rejects.toMatchObject({
+      code: 'WORKLIST_UNAVAILABLE',
+      retryable: true,
+      message: expect.stringMatching(/404: its AE title has no worklist/) as string,
+    });
+  });
+
+  it('answers 400 to what it does not know', async () => {
+    expect((await fetch(`${urlOf('WORKLIST')}?NoKeyword=1`)).status).toBe(400);
+  });
+
+  it.each([
+    ['drops the connection', { kind: 'drop', carriedOut: false }],
+    ['answers 503', { kind: 'answer', status: 503 }],
+    ['cuts its answer', { kind: 'cut-answer', bytes: 20 }],
+  ] as const)('that %s once is asked again', async (_name, fault) => {
+    archive.faults.next('qido', fault);
+    expect(await worklistOf('WORKLIST').find({ match: 'accession', accessionNumber: 'A-1' })).toHaveLength(1);
+  });
+});
+
+it('a worklist elsewhere is asked with the credentials of the archive', async () => {
+  const asked: IncomingHttpHeaders[] = [];
+  const server = createServer((request, response) => {
+    asked.push(request.headers);
+    response.writeHead(204).end();
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/rs/mwlitems`;
+  const config = archiveConfig({ url: 'http://archive.example/rs/studies', auth: { kind: 'bearer', token: 'let-me-in' } });
+  const connection = openConnection(config, worklistAddress(url).origin);
+  try {
+    expect(await createWorklist(url, ATTRIBUTES, connection).find({ match: 'accession', accessionNumber: 'A-1' })).toEqual([]);
+    expect(asked).toMatchObject([{ authorization: 'Bearer let-me-in' }]);
+  } finally {
+    await connection.close();
+    server.close();
+    server.closeAllConnections();
+  }
+});
