@@ -5,11 +5,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { StorestowError } from '../../core/errors.ts';
 import type { ObjectBody, ObjectHead, ObjectStore, PutOptions } from '../../core/store/object-store.ts';
-import { parseObjectKey, type ObjectKeyParts } from '../../core/store/object-key.ts';
-import type { Archive } from '../../core/stow/outcome.ts';
+import { parseObjectKey } from '../../core/store/object-key.ts';
 import { ingestBatch } from '../ingest/ingest-batch.ts';
 import type { IngestPorts, IngestResult } from '../ingest/ports.ts';
-import { journaledArchive, sentContent } from './journaled-archive.ts';
 import type { SentJournal } from './sent-journal.ts';
 
 interface Waiting {
@@ -29,18 +27,8 @@ export interface DirectStoreOptions {
   readonly remembered?: number;
 }
 
-/** `given.store` holds what is under way, and nothing longer: a store in memory does, since the files stay in the spool. */
-export function createDirectStore(given: IngestPorts, { journal, remembered = 10_000 }: DirectStoreOptions): ObjectStore {
-  const archives = new Map<Archive, Archive>();
-  const ports: IngestPorts = {
-    ...given,
-    archiveFor(source) {
-      const archive = given.archiveFor(source);
-      const journaled = archives.get(archive) ?? journaledArchive(archive, journal);
-      archives.set(archive, journaled);
-      return journaled;
-    },
-  };
+/** `ports.store` holds what is under way, and nothing longer: a store in memory does, since the files stay in the spool. */
+export function createDirectStore(ports: IngestPorts, { journal, remembered = 10_000 }: DirectStoreOptions): ObjectStore {
   const underWay = ports.store;
   const stowed = new Map<string, ObjectHead>();
   let waiting: Waiting[] = [];
@@ -64,7 +52,7 @@ export function createDirectStore(given: IngestPorts, { journal, remembered = 10
         const failure = failureOf(key, byKey.get(key), journal);
         if (failure === undefined) {
           const parts = parseObjectKey(key);
-          if (parts !== undefined) journal.add([{ ...parts, content: originalContent(parts) }]);
+          if (parts !== undefined) journal.add(parts);
           settled.resolve();
         } else settled.reject(failure);
       }
@@ -108,20 +96,15 @@ export function createDirectStore(given: IngestPorts, { journal, remembered = 10
 }
 
 /**
- * | ingest's result                                | the put                                     |
- * |------------------------------------------------|---------------------------------------------|
- * | stowed now                                     | done                                        |
- * | was there already, and these bytes were sent from here | done                                |
- * | was there already, and they were not           | fails for good; the file stays in the spool |
- * | quarantined                                    | fails for good; the file stays in the spool |
- * | retry, or none                                 | fails, to be tried again                    |
+ * | ingest's result                                              | the put                                     |
+ * |--------------------------------------------------------------|---------------------------------------------|
+ * | stowed, now or before                                        | done                                        |
+ * | other content is there, but this original was stowed from here | done                                      |
+ * | quarantined                                                  | fails for good; the file stays in the spool |
+ * | retry, or none                                               | fails, to be tried again                    |
  */
 function failureOf(key: string, result: IngestResult | undefined, journal: SentJournal): StorestowError | undefined {
-  if (result?.state === 'stowed') {
-    if (result.alreadyThere !== true || wasSent(key, result, journal)) return undefined;
-    const message = `the archive had the SOP Instance UID of ${key} before, and not from here; compare the two, the file stays`;
-    return new StorestowError('CONFLICT', message, { object: key });
-  }
+  if (result?.state === 'stowed' || (result?.code === 'CONFLICT' && wasStowed(key, journal))) return undefined;
   const code = result?.code ?? 'INTERNAL';
   const refused = result?.state === 'quarantined';
   const message = refused
@@ -130,16 +113,9 @@ function failureOf(key: string, result: IngestResult | undefined, journal: SentJ
   return new StorestowError(code, message, { object: key, retryable: !refused });
 }
 
-/** As these bytes were sent, by a process that died before it put the file away; or as the same original came again. */
-function wasSent(key: string, { record }: IngestResult, journal: SentJournal): boolean {
+function wasStowed(key: string, journal: SentJournal): boolean {
   const parts = parseObjectKey(key);
-  if (parts === undefined) return false;
-  const contents = [originalContent(parts), ...(record?.sentMd5 === undefined ? [] : [sentContent(record.sentMd5)])];
-  return contents.some((content) => journal.has({ ...parts, content }));
-}
-
-function originalContent({ digest }: ObjectKeyParts): string {
-  return `original:${digest}`;
+  return parts !== undefined && journal.has(parts);
 }
 
 function bound(store: ObjectStore): Pick<ObjectStore, 'get' | 'getTags' | 'putTags' | 'list' | 'delete'> {

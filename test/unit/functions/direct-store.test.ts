@@ -4,7 +4,6 @@ import { createMemoryStore } from '../../../core/store/memory-store.ts';
 import type { ObjectStore } from '../../../core/store/object-store.ts';
 import type { Outcome } from '../../../core/stow/outcome.ts';
 import { createDirectStore } from '../../../functions/direct/direct-store.ts';
-import { journaledArchive } from '../../../functions/direct/journaled-archive.ts';
 import { openSentJournal } from '../../../functions/direct/sent-journal.ts';
 import { FakeArchive, fakeObject, ingestDouble, type FakeInstance, type Script } from '../../support/ingest-double.ts';
 
@@ -148,42 +147,32 @@ describe('the store that is the archive', () => {
   });
 
   describe('with an instance that the archive has before', () => {
-    it('keeps the file: what is there may be other content, and no journal says that it is ours', async () => {
+    it('counts it as stowed where the archive holds this content', async () => {
       const { ports, archive } = double();
       await put(createDirectStore(ports, { journal: openSentJournal(':memory:') }), { sop: '1' });
-      const stranger = createDirectStore(ports, { journal: openSentJournal(':memory:') });
-      await expect(put(stranger, { sop: '1' })).rejects.toMatchObject({ code: 'CONFLICT', retryable: false });
+      const other = createDirectStore(ports, { journal: openSentJournal(':memory:') });
+      expect(await put(other, { sop: '1' })).toBe(fakeObject({ sop: '1' }).key);
       expect(archive.sent).toEqual(['1']);
     });
 
-    it('counts it as stowed where the journal says that these bytes were sent from here', async () => {
+    it('keeps the file where the archive holds other content, and nothing says that it is of this original', async () => {
+      const { ports, archive } = double();
+      archive.held.set('1.2.3/1', { sopInstanceUID: '1', storageDigest: 'other' });
+      const direct = createDirectStore(ports, { journal: openSentJournal(':memory:') });
+      await expect(put(direct, { sop: '1' })).rejects.toMatchObject({ code: 'CONFLICT', retryable: false });
+      expect(archive.sent).toEqual([]);
+    });
+
+    it('counts it as stowed where this original was stowed from here, whatever would be sent of it now', async () => {
       const { ports, archive } = double();
       const journal = openSentJournal(':memory:');
-      await put(createDirectStore(ports, { journal }), { sop: '1' });
       const key = await put(createDirectStore(ports, { journal }), { sop: '1' });
-      expect(key).toBe(fakeObject({ sop: '1' }).key);
+      archive.held.set('1.2.3/1', { sopInstanceUID: '1', storageDigest: 'of another time' });
+      expect(await put(createDirectStore(ports, { journal }), { sop: '1' })).toBe(key);
+      await expect(put(createDirectStore(ports, { journal }), { sop: '1', content: 'b' })).rejects.toMatchObject({
+        code: 'CONFLICT',
+      });
       expect(archive.sent).toEqual(['1']);
-    });
-
-    it('takes what was there at its first try out of the journal', async () => {
-      const journal = openSentJournal(':memory:');
-      const instance = { studyInstanceUID: '1.2', sopInstanceUID: '1.2.3', content: 'sent:a' };
-      const there: Outcome = { kind: 'stored', proof: 'listed', alreadyThere: true };
-      const archive = journaledArchive(
-        {
-          description: 'fake',
-          find: async () => new Map(),
-          institutions: async () => new Set(),
-          store: async () => [there],
-          close: async () => undefined,
-        },
-        journal,
-      );
-      await archive.store([{ ...instance, md5: 'a', seriesInstanceUID: '1.1', sopClassUID: '1', segments: [], length: 0 }]);
-      expect(journal.has(instance)).toBe(false);
-      journal.add([instance]);
-      expect(journal.has(instance)).toBe(true);
-      expect(journal.add([instance])).toEqual([]);
     });
   });
 
