@@ -14,6 +14,13 @@ export interface OutgoingInstance extends Segments {
 /** How far it was proved that the archive holds the instance. `answered`: only its STOW answer says so. */
 export type Proof = 'answered' | 'listed' | 'digest' | 'retrieved';
 
+interface Proved {
+  readonly proof: Proof;
+  readonly alreadyThere: boolean;
+  /** MD5 that the archive told of the file in which it keeps what was proved, where it is not that of the bytes sent. */
+  readonly archivedMd5?: string;
+}
+
 /**
  * | kind       | what it means                                              | what the caller does   |
  * |------------|------------------------------------------------------------|------------------------|
@@ -23,8 +30,8 @@ export type Proof = 'answered' | 'listed' | 'digest' | 'retrieved';
  * | permanent  | refused; the same bytes will be refused again              | quarantine             |
  */
 export type Outcome =
-  | { readonly kind: 'stored'; readonly proof: Proof; readonly alreadyThere: boolean }
-  | { readonly kind: 'warned'; readonly proof: Proof; readonly alreadyThere: boolean; readonly reason: number }
+  | ({ readonly kind: 'stored' } & Proved)
+  | ({ readonly kind: 'warned'; readonly reason: number } & Proved)
   | { readonly kind: 'retryable' | 'permanent'; readonly code: ErrorCode; readonly reason?: number; readonly message: string };
 
 export type Stored = Extract<Outcome, { readonly kind: 'stored' | 'warned' }>;

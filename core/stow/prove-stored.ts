@@ -136,7 +136,7 @@ async function proveContent(claims: readonly Claim[], ports: ProofPorts): Promis
     const toRetrieve: ComparedClaim[] = [];
     for (const claim of waiting) {
       const step = decideProof(ports.level, claim.outcome.alreadyThere, claim.digest.verdict);
-      if (step === 'proved') proved.push({ index: claim.index, outcome: { ...claim.outcome, proof: 'digest' } });
+      if (step === 'proved') proved.push({ index: claim.index, outcome: asProved(claim, 'digest') });
       if (step === 'retrieve') toRetrieve.push(claim);
     }
     // The smallest first: it may teach how the digests of the others are predicted.
@@ -146,6 +146,10 @@ async function proveContent(claims: readonly Claim[], ports: ProofPorts): Promis
     proved.push({ index: next.index, outcome: judge(next, retrieval, ports) });
     waiting = retrieval.learned ? await mapConcurrently(others, CONCURRENCY, compare) : others;
   }
+}
+
+function asProved({ outcome, instance, digest: { told } }: ComparedClaim, proof: 'digest' | 'retrieved'): Stored {
+  return { ...outcome, proof, ...(told === undefined || told === instance.md5 ? {} : { archivedMd5: told }) };
 }
 
 /** What QIDO-RS told already, and one question for the rest. */
@@ -213,7 +217,7 @@ function judge(claim: ComparedClaim, { comparison }: Retrieval, { level, log, si
   const step = decideRetrieved(comparison.kind, { level, alreadyThere: outcome.alreadyThere, digest: digest.verdict });
   switch (step) {
     case 'proved':
-      return { ...outcome, proof: 'retrieved' };
+      return asProved(claim, 'retrieved');
     case 'accept':
       log?.warn({ sop: instance.sopInstanceUID, why: found(comparison) }, 'stored, but its content could not be compared');
       return outcome;

@@ -27,9 +27,9 @@ export async function settle(
   const log = ports.log.child({ study: prepared.studyInstanceUID });
   if (isStored(outcome) && outcome.alreadyThere && (await hasOutcome(ports.store, key))) return { key, state: 'skipped' };
   if (isStored(outcome)) {
-    const { proof, alreadyThere } = outcome;
+    const { proof, alreadyThere, archivedMd5 } = outcome;
     const warning = outcome.kind === 'warned' ? reasonText(outcome.reason) : undefined;
-    const record = recordOf({ kind: 'stowed' }, prepared, ports, { proof, archiveReason: warning });
+    const record = recordOf({ kind: 'stowed' }, prepared, ports, { proof, archivedMd5, archiveReason: warning });
     await writeOutcome(ports.store, key, record, log);
     log.info({ key, proof, alreadyThere, ...(warning === undefined ? {} : { warning }) }, 'stowed');
     return { key, state: 'stowed', record, sentLength: prepared.length, alreadyThere };
@@ -74,6 +74,7 @@ export function retryLater(key: string, error: StorestowError, { log }: IngestPo
 
 interface ArchiveDetail {
   readonly proof?: string;
+  readonly archivedMd5?: string | undefined;
   readonly archiveReason: string | undefined;
 }
 
@@ -81,7 +82,7 @@ function recordOf(
   status: Status,
   prepared: PreparedInstance,
   { ruleSet, now }: IngestPorts,
-  { proof, archiveReason }: ArchiveDetail,
+  { proof, archivedMd5, archiveReason }: ArchiveDetail,
 ): AuditRecord {
   const { institution, pixelLength, pixelMd5, syntaxReceived, syntaxSent } = prepared;
   const codec = prepared.encoded ? prepared.codec : prepared.reason;
@@ -97,6 +98,7 @@ function recordOf(
       ...(codec === undefined ? {} : { codec }),
       rules: ruleSet.digest,
       ...(proof === undefined ? {} : { proof }),
+      ...(archivedMd5 === undefined ? {} : { archivedMd5 }),
       ...(archiveReason === undefined ? {} : { archiveReason }),
       at: now().toISOString(),
     },
