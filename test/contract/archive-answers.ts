@@ -32,6 +32,26 @@ export function readReferenceAnswers(): readonly ReferenceAnswer[] {
     .map((name) => parse(name.replace(/\.txt$/, ''), readFileSync(path.join(FOLDER, name), 'latin1')));
 }
 
+/** Those of another form: several answers to requests at the same time, and one with its chunks as they came. */
+export function readFurtherAnswers(): readonly Pick<ReferenceAnswer, 'name' | 'status' | 'headers' | 'body'>[] {
+  if (!referenceAvailable()) return [];
+  return readdirSync(FOLDER)
+    .filter((name) => /^(58|60)-/.test(name) && !name.includes('summary'))
+    .sort()
+    .flatMap((name) => {
+      const text = readFileSync(path.join(FOLDER, name), 'latin1').replaceAll('\r\n', '\n');
+      return text
+        .split(/^(?=HTTP\/1\.1 )/m)
+        .filter((section) => section.startsWith('HTTP/1.1 '))
+        .map((section, index) => ({
+          name: `${name.replace(/\.txt$/, '')}, answer ${String(index)}`,
+          status: Number(section.split(' ')[1]),
+          headers: headers(section.slice(0, section.indexOf('\n\n')).split('\n')),
+          body: /^\{.*\}$/m.exec(section)?.[0] ?? '',
+        }));
+    });
+}
+
 function parse(name: string, text: string): ReferenceAnswer {
   const normalized = text.replaceAll('\r\n', '\n');
   const [head = '', answer = ''] = normalized.split(/^## answer[^\n]*\n/m);
