@@ -2,13 +2,15 @@
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { promisify } from 'node:util';
-import type { BucketConfig, Config } from '../core/config/schema.ts';
+import type { ArchiveConfig, BucketConfig, Config } from '../core/config/schema.ts';
 import { asStorestowError, StorestowError } from '../core/errors.ts';
 import { openStore } from '../core/store/open-store.ts';
 import type { ObjectStore } from '../core/store/object-store.ts';
 import { createArchive } from '../core/stow/dicomweb-archive.ts';
 import { openRuleSet } from '../functions/ingest/open-rule-set.ts';
+import { checkCredentials } from './check-credentials.ts';
 import { checkRequestLength } from './check-request-length.ts';
+import { checkClientCertificate, checkServerCertificate } from './check-tls.ts';
 import { Command, configOption, examples, type Subcommand } from './command.ts';
 import { EXIT, type Finish } from './exit-code.ts';
 import { DEFAULT_DATA, loadSettings } from './settings.ts';
@@ -72,9 +74,23 @@ function checksOf(config: Config, bucket: BucketConfig): readonly Check[] {
     { name: 'Node', run: async () => process.version },
     { name: 'rules and institutions', run: () => withStore((store) => rules(config, store)) },
     { name: 'bucket', run: () => withStore(probeBucket) },
+    ...accessChecks(config.archive),
     { name: 'archive', run: () => probeArchive(config) },
     { name: 'request length', run: () => checkRequestLength(config) },
     { name: 'DCMTK', optional: true, run: storescpVersion },
+  ];
+}
+
+/** What must be right before the archive answers. */
+function accessChecks(archive: ArchiveConfig | undefined): readonly Check[] {
+  if (archive === undefined) return [];
+  const secured = archive.url.startsWith('https:');
+  return [
+    { name: 'credentials', run: () => checkCredentials(archive) },
+    ...(secured ? [{ name: 'TLS', run: () => checkServerCertificate(archive) }] : []),
+    ...(secured && archive.tls?.cert !== undefined
+      ? [{ name: 'client certificate', run: () => checkClientCertificate(archive) }]
+      : []),
   ];
 }
 
