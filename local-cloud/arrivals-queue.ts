@@ -226,7 +226,7 @@ export class ArrivalsQueue {
   giveBack(receipt: string, delay = 0): boolean {
     return this.#transaction(() => {
       const back = 'UPDATE arrivals SET receipt = NULL, receives = receives - 1, visible_at = ? WHERE receipt = ? AND dead = 0';
-      return this.#database.prepare(back).run(this.#now() + delay, receipt).changes === 1;
+      return this.#database.prepare(back).run(this.#now() + Math.ceil(delay), receipt).changes === 1;
     });
   }
 

@@ -124,6 +124,17 @@ describe('ArrivalsQueue', () => {
     expect(only(receive()).receives).toBe(1);
   });
 
+  it('gives a message back for later, at no try either', () => {
+    queue.enqueue([{ key: 'a' }]);
+    for (let turn = 0; turn < 10; turn++) {
+      expect(queue.giveBack(only(receive()).receipt, 499.5)).toBe(true);
+      clock += 499;
+      expect(receive()).toEqual([]);
+      clock += 1;
+    }
+    expect(only(receive()).receives).toBe(1);
+  });
+
   it('buries a message whose receiver vanished in its last try, and tells so once', () => {
     queue.enqueue([{ key: 'a' }]);
     for (let receives = 1; receives <= 3; receives++) {
