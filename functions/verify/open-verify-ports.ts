@@ -6,6 +6,7 @@ import type { ObjectStore } from '../../core/store/object-store.ts';
 import { createArchiveReader, type ArchiveReader } from '../../core/stow/archive-reader.ts';
 import { archiveUrl } from '../../core/stow/archive-url.ts';
 import { openConnection } from '../../core/stow/dicomweb.ts';
+import { appliedRules } from './applied-rules.ts';
 import { openKeptRuleSets } from './kept-rule-sets.ts';
 import type { VerifyPorts } from './ports.ts';
 
@@ -22,6 +23,7 @@ export function openVerifyPorts({ archive, encode, ingest }: Config, store: Obje
   }
   const connection = openConnection(archive);
   const pool = createFramePool({ threads: encode.threads, maxBytesInFlight: ingest.maxBytesInFlight });
+  const ruleSets = openKeptRuleSets(store);
   const readers = new Map<string, ArchiveReader>();
   return {
     ports: {
@@ -32,7 +34,7 @@ export function openVerifyPorts({ archive, encode, ingest }: Config, store: Obje
         readers.set(url, reader);
         return reader;
       },
-      ruleSet: openKeptRuleSets(store),
+      ruleSet: async (digest, key) => appliedRules(await ruleSets(digest), key, store),
       pool,
       connections: archive.connections,
       maxBytesInFlight: ingest.maxBytesInFlight,

@@ -7,8 +7,11 @@ import type { ArchiveReader } from '../../core/stow/archive-reader.ts';
 export interface VerifyPorts {
   /** The same object for the same address. Throws `UNKNOWN_SOURCE` where the address needs what the row does not have. */
   readonly readerFor: (row: AuditRow) => ArchiveReader;
-  /** That of the digest, as the bucket keeps it. Throws `OBJECT_NOT_FOUND`, `RULES_INVALID` and what the store throws. */
-  readonly ruleSet: (digest: string) => Promise<RuleSet>;
+  /**
+   * That of the digest, as the bucket keeps it, with what was taken of a worklist for the object of the key. Throws `OBJECT_NOT_FOUND`,
+   * `RULES_INVALID`, `WORKLIST_…` and what the store throws.
+   */
+  readonly ruleSet: (digest: string, key: string) => Promise<RuleSet>;
   readonly pool: Pick<DecodingPool, 'decodeFrame'>;
   /** Instances retrieved at once, and studies looked at at once. */
   readonly connections: number;

@@ -142,7 +142,7 @@ class StudyVerification {
 
   async #ruleSetOf({ key, record }: AuditRow): ReturnType<VerifyPorts['ruleSet']> {
     const digest = record?.detail?.rules;
-    if (digest !== undefined) return this.#ports.ruleSet(digest);
+    if (digest !== undefined) return this.#ports.ruleSet(digest, key);
     throw new StorestowError('OBJECT_NOT_FOUND', `the tags of ${key} do not tell by which rules it was coerced`, { object: key });
   }
 }

@@ -3,6 +3,8 @@ import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { queryAudit } from '../../core/audit/query.ts';
+import type { VerifiedInstance } from '../../core/audit/verification.ts';
 import { parseRuleSet } from '../../core/coerce/rule-set.ts';
 import { parseConfig } from '../../core/config/load.ts';
 import type { Part10 } from '../../core/dicom/data-set.ts';
@@ -19,6 +21,8 @@ import { instanceSource } from '../../functions/ingest/instance-source.ts';
 import { clearOutcome } from '../../functions/ingest/object-outcome.ts';
 import { openPorts, type OpenPorts } from '../../functions/ingest/open-ports.ts';
 import type { IngestResult } from '../../functions/ingest/ports.ts';
+import { openVerifyPorts } from '../../functions/verify/open-verify-ports.ts';
+import { verifyRows } from '../../functions/verify/verify-rows.ts';
 import { startEmbeddedArchive, type EmbeddedArchive } from '../../local-cloud/archive/server.ts';
 import { buildImage, type BuiltElement } from '../support/build-dicom.ts';
 import { freePort } from '../support/free-port.ts';
@@ -188,6 +192,33 @@ describe('a replay', () => {
       await framePool.close();
     }
   });
+});
+
+describe('audit verify', () => {
+  it('holds what the archive gives back against what was taken', async () => {
+    await worklistHas(item('A-17', 'Head'));
+    // That a rule sets the same attribute otherwise is not taken for a deviation
+    const ports = await open();
+    const [key = ''] = await arrive(ports, 'A-17');
+    await ingest(ports, [key]);
+    await worklistHas();
+    expect(await verified(ports)).toMatchObject([{ verification: { verdict: 'equal', by: 'retrieved' } }]);
+
+    const path = join(folder.path, 'archive/instances', STUDY, `${STUDY}.1`, `${STUDY}.1.1.dcm`);
+    const file = await readFile(path);
+    file.write('Foot', file.indexOf('Head'), 'latin1');
+    await writeFile(path, file);
+    expect(await verified(ports)).toMatchObject([{ verification: { verdict: 'different', differences: ['StudyDescription'] } }]);
+  });
+
+  async function verified({ store }: OpenPorts['ports']): Promise<readonly VerifiedInstance[]> {
+    const verify = openVerifyPorts(parseConfig({ archive: { url: archive.url } }, 'test'), store);
+    try {
+      return await Array.fromAsync(verifyRows(queryAudit(store, {}), verify.ports, { retrieveAll: true }));
+    } finally {
+      await verify.close();
+    }
+  }
 });
 
 describe('an instance without an item', () => {
