@@ -96,6 +96,12 @@ function createConnector(tls: TlsMaterial): buildConnector.connector {
     });
 }
 
+/**
+ * Milliseconds before the end that a server announces of an idle connection, from when on it is not used. By default undici has two
+ * seconds; Orthanc keeps a connection for one.
+ */
+const KEEP_ALIVE_MARGIN = 500;
+
 export function openHttp(origin: string, { connections, timeout, tls = {} }: HttpOptions): HttpClient {
   const milliseconds = timeout * 1000;
   const pool = new Pool(origin, {
@@ -104,6 +110,7 @@ export function openHttp(origin: string, { connections, timeout, tls = {} }: Htt
     allowH2: false,
     headersTimeout: milliseconds,
     bodyTimeout: milliseconds,
+    keepAliveTimeoutThreshold: KEEP_ALIVE_MARGIN,
     connect: createConnector(tls),
   });
 

@@ -51,6 +51,17 @@ describe('openHttp', () => {
     });
   });
 
+  it('keeps a connection that the server announces to keep for a second, as Orthanc does', async () => {
+    const sockets = new Set<Socket>();
+    const origin = await serve((request, response) => {
+      sockets.add(request.socket);
+      response.writeHead(200, { connection: 'keep-alive', 'keep-alive': 'timeout=1' }).end();
+    });
+    const http = client(origin);
+    for (let request = 0; request < 5; request++) await http.request(GET);
+    expect(sockets.size).toBe(1);
+  });
+
   it('hands the body of a 200 to a sink and keeps nothing of it; other answers it keeps', async () => {
     const origin = await serve((request, response) =>
       response.writeHead(request.url === '/x' ? 200 : 401).end('x'.repeat(300_000)),
