@@ -2,19 +2,18 @@
  * The contract of dcm4chee row by row (`../shared/reference/dcm4chee-stow-contract.md`, sections 1 to 3, 8 and 9): what the client makes of
  * it, from the bytes that are sent to the outcome. Then each answer that a running archive gave, verbatim, in place of the double's.
  */
-import { hash } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { configSchema, type ArchiveConfig } from '../../core/config/schema.ts';
 import { readPart10 } from '../../core/dicom/read-part10.ts';
 import { identify } from '../../core/dicom/identify.ts';
 import { createArchive } from '../../core/stow/dicomweb-archive.ts';
-import type { Archive, OutgoingInstance, Outcome } from '../../core/stow/outcome.ts';
+import type { Archive, OutgoingInstance } from '../../core/stow/outcome.ts';
 import type { Fault, Faults } from '../../local-cloud/archive/faults.ts';
 import { startEmbeddedArchive, type EmbeddedArchive } from '../../local-cloud/archive/server.ts';
-import { buildDicom, imageElements, type BuiltElement, type BuiltImage } from '../support/build-dicom.ts';
+import { buildDicom, imageElements } from '../support/build-dicom.ts';
 import { temporaryFolder, type TemporaryFolder } from '../support/temporary-folder.ts';
 import { readFurtherAnswers, readReferenceAnswers, referenceAvailable } from './archive-answers.ts';
-import { outgoing, outgoingStudy } from './archive-instances.ts';
+import { altered, cutShort, outgoing, outgoingStudy, told, withBytes, type Altered } from './archive-instances.ts';
 
 const STUDY_INSTANCE_UID = 0x0020000d;
 const SERIES_INSTANCE_UID = 0x0020000e;
@@ -54,31 +53,6 @@ async function withClient<T>(use: (archive: Archive) => Promise<T>, changes: Par
   } finally {
     await archive.close();
   }
-}
-
-/** `stored`, `there` (before it was sent), `warned B000`, `retryable CODE 0110`, `permanent CODE A778`. */
-function told(outcome: Outcome | undefined): string {
-  if (outcome === undefined) return 'none';
-  const reason =
-    'reason' in outcome && outcome.reason !== undefined ? [outcome.reason.toString(16).toUpperCase().padStart(4, '0')] : [];
-  if (outcome.kind === 'stored') return outcome.alreadyThere ? 'there' : 'stored';
-  return [outcome.kind, ...('code' in outcome ? [outcome.code] : []), ...reason].join(' ');
-}
-
-/** Under the UIDs that it would have; the bytes are the test's. */
-function withBytes(study: string, number: number, file: Uint8Array): OutgoingInstance {
-  return { ...outgoing(study, number), md5: hash('md5', file), segments: [file], length: file.length };
-}
-
-interface Altered {
-  readonly without?: readonly number[];
-  readonly extra?: readonly BuiltElement[];
-}
-
-function altered(study: string, number: number, { without = [], extra = [] }: Altered): OutgoingInstance {
-  const { seriesInstanceUID, sopInstanceUID } = outgoing(study, number);
-  const image: BuiltImage = { studyUID: study, seriesUID: seriesInstanceUID, sopUID: sopInstanceUID, extra };
-  return withBytes(study, number, buildDicom({ elements: imageElements(image).filter(({ tag }) => !without.includes(tag)) }));
 }
 
 const other = (tag: number, vr: string, value: string): Altered => ({ extra: [{ tag, vr, value }] });
@@ -327,13 +301,6 @@ describe('section 9: a 200 that lists an instance proves nothing', () => {
 });
 
 describe('section 9: what is sent, and what is answered', () => {
-  const cut = (study: string, number: number): OutgoingInstance => {
-    const file = buildDicom({
-      elements: imageElements({ studyUID: study, seriesUID: `${study}.1`, sopUID: uid(study, number) }),
-    });
-    return withBytes(study, number, file.subarray(0, file.length - 100));
-  };
-
   it.each<[string, Row]>([
     ['StudyInstanceUID absent', {
       send: (study) => [altered(study, 1, { without: [STUDY_INSTANCE_UID] })], outcomes: ['retryable ARCHIVE_FAILED 0110'],
@@ -365,7 +332,7 @@ describe('section 9: what is sent, and what is answered', () => {
     ['part is text', { send: (study) => [withBytes(study, 1, TEXT)], outcomes: ['permanent ARCHIVE_REFUSED C499'] }],
     ['part is 3 bytes', { send: (study) => [withBytes(study, 1, TEXT.subarray(0, 3))], outcomes: ['permanent ARCHIVE_REFUSED C499'] }],
     ['part is empty', { send: (study) => [withBytes(study, 1, new Uint8Array(0))], outcomes: ['permanent ARCHIVE_REFUSED C499'] }],
-    ['data set cut in the middle', { send: (study) => [cut(study, 1)], outcomes: ['retryable ARCHIVE_FAILED 0110'] }],
+    ['data set cut in the middle', { send: (study) => [cutShort(study, 1)], outcomes: ['retryable ARCHIVE_FAILED 0110'] }],
     ['one good and one bad part', {
       send: (study) => [outgoing(study, 1), withBytes(study, 2, TEXT)], outcomes: ['stored', 'permanent ARCHIVE_REFUSED C499'],
     }],
