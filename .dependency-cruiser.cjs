@@ -19,7 +19,7 @@ const VENDORS = {
   'p-limit': '^core/concurrency\\.ts$',
   'p-retry': '^core/retry\\.ts$',
   pino: '^core/logging\\.ts$',
-  zod: '^(core/(config|coerce|stow)/|core/store/object-event\\.ts$|functions/ingest/|local-cloud/function-runner\\.ts$)',
+  zod: '^(core/(config|coerce|stow)/|core/audit/manifest\\.ts$|core/store/object-event\\.ts$|functions/ingest/|local-cloud/function-runner\\.ts$)',
   commander: '^cli/command\\.ts$',
   '@commander-js/extra-typings': '^cli/command\\.ts$',
   'cli-progress': '^cli/progress\\.ts$',

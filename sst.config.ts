@@ -240,6 +240,8 @@ export default $config({
       policy: aws.iam.getPolicyDocumentOutput({
         statements: [
           { actions: ['s3:PutObject', 's3:GetObject', 's3:AbortMultipartUpload'], resources: [incoming] },
+          // What it brought, written down for the audit.
+          { actions: ['s3:PutObject'], resources: [$interpolate`${bucket.arn}/manifests/*`] },
           { actions: ['s3:ListBucket'], resources: [bucket.arn] },
         ],
       }).json,

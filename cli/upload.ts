@@ -221,6 +221,8 @@ function uploadOptionsOf(options: Options, seed: SeedArguments | undefined, { si
     after: options.after ?? upload.after,
     concurrency: options.concurrency ?? upload.concurrency,
     settle: upload.settle,
+    // Without a bucket there is nowhere to keep them.
+    manifests: options.direct !== true,
     ...(callingIP === undefined ? {} : { callingIP }),
     ...(callingAET === undefined ? {} : { callingAET }),
     ...(moveTo === undefined ? {} : { moveTo: resolve(moveTo) }),

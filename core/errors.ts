@@ -64,6 +64,8 @@ const RETRYABLE = {
   PORT_IN_USE: false,
   PROCESS_FAILED: true,
   INVOCATION_TIMEOUT: true,
+  // Audit
+  MANIFEST_INVALID: false,
   // Use
   CONFIG_INVALID: false,
   USAGE: false,

@@ -1,5 +1,5 @@
 /** The object that an arrival becomes: its key and its metadata, both functions of the file alone, so a second run makes the same. */
-import { objectKey } from '../core/store/object-key.ts';
+import { objectKey, type ObjectKeyParts } from '../core/store/object-key.ts';
 import type { Arrival } from './read-arrival.ts';
 import { modifiedAt } from './file-identity.ts';
 
@@ -16,6 +16,10 @@ export interface ArrivalSource {
 
 export interface ArrivalObject {
   readonly key: string;
+  /** What the key is made of. */
+  readonly parts: ObjectKeyParts;
+  /** ISO 8601, UTC. */
+  readonly receivedAt: string;
   readonly metadata: Readonly<Record<string, string>>;
 }
 
@@ -25,24 +29,21 @@ export function arrivalObject(arrival: Arrival, source: ArrivalSource): ArrivalO
   const callingIP = source.callingIP ?? '';
   const { studyInstanceUID, seriesInstanceUID, sopInstanceUID, sha256 } = arrival;
   const { site } = source;
+  const receivedAt = modifiedAt(arrival.identity).toISOString();
   const values = {
     'calling-aet': callingAET,
     'calling-ip': callingIP,
     'called-aet': calledAET,
     site,
-    'received-at': modifiedAt(arrival.identity).toISOString(),
+    'received-at': receivedAt,
     sha256,
   };
+  const digest = sha256.slice(0, 12);
+  const parts = { site, callingAET, callingIP, studyInstanceUID, seriesInstanceUID, sopInstanceUID, digest };
   return {
-    key: objectKey({
-      site,
-      callingAET,
-      callingIP,
-      studyInstanceUID,
-      seriesInstanceUID,
-      sopInstanceUID,
-      digest: sha256.slice(0, 12),
-    }),
+    key: objectKey(parts),
+    parts,
+    receivedAt,
     metadata: Object.fromEntries(
       Object.entries(values)
         .filter(([, value]) => value !== '')

@@ -18,6 +18,7 @@ import { isMissing, listFolder, type FolderListing, type ListedFile } from './li
 import { moveFile, removeFile, syncFolder } from './put-away.ts';
 import { IN_MEMORY_LIMIT, readArrival, type Arrival } from './read-arrival.ts';
 import { oneAtATime } from './study-lock.ts';
+import { RoundManifests, type UploadedObject } from './study-manifests.ts';
 import { uploadFile } from './upload-file.ts';
 import type { FileReport, UploadReport } from './upload-report.ts';
 
@@ -25,7 +26,7 @@ export interface UploadPorts {
   readonly store: ObjectStore;
   readonly log: Log;
   readonly now: () => Date;
-  /** Called when a file has got an outcome; a file that waited may get another one. */
+  /** Called when a file has got an outcome; one that waited, or that could not be finished, may get another one. */
   readonly onProgress?: (file: FileReport) => void;
 }
 
@@ -51,6 +52,8 @@ export interface UploadOptions extends ArrivalSource {
   readonly folderQuiet?: number;
   /** Of one upload. */
   readonly retries?: RetryOptions;
+  /** Whether a manifest of what was uploaded is written to the bucket. Default true. */
+  readonly manifests?: boolean;
 }
 
 /** Shared by the folders of a spool. */
@@ -106,6 +109,21 @@ async function isThere(path: string): Promise<boolean> {
   }
 }
 
+/** Without the file's bytes: it may wait for its manifest beside a thousand others. */
+interface Uploaded {
+  readonly outcome: 'uploaded' | 'present';
+  readonly identity: FileIdentity;
+  readonly object: UploadedObject;
+}
+
+function aboutUploaded({ outcome, object: { key, size, parts } }: Uploaded): Omit<FileReport, 'path'> {
+  return { outcome, key, studyInstanceUID: parts.studyInstanceUID, size };
+}
+
+function isUploaded(processed: Omit<FileReport, 'path'> | Uploaded): processed is Uploaded {
+  return 'object' in processed;
+}
+
 interface Handled {
   readonly identity: FileIdentity | undefined;
   readonly report: FileReport;
@@ -140,7 +158,8 @@ class FolderRun {
       this.#listOthers(listing);
       this.#forgetGone(listing);
       const pending = listing.files.filter((file) => !this.#isDone(file));
-      const outcomes = await mapConcurrently(pending, pending.length || 1, (file) => this.#handle(file));
+      const manifests = this.#manifestsOf(pending.length);
+      const outcomes = await mapConcurrently(pending, pending.length || 1, (file) => this.#handle(file, manifests));
       await this.#clearUp(listing, outcomes);
       const waiting = outcomes.filter(({ outcome }) => outcome === 'waiting').length;
       if (outcomes.length === waiting) {
@@ -179,14 +198,47 @@ class FolderRun {
     return report;
   }
 
-  async #handle(file: ListedFile): Promise<FileReport> {
-    const { path, identity } = file;
-    const large = identity.size > IN_MEMORY_LIMIT;
-    const result = await (large ? this.#limits.largeFiles : this.#limits.files)(() => this.#process(file));
-    return this.#settle(path, identity, result);
+  #manifestsOf(files: number): RoundManifests | undefined {
+    const { manifests = true, retries = DEFAULT_RETRIES } = this.#options;
+    return manifests ? new RoundManifests({ store: this.#ports.store, retries, files }) : undefined;
   }
 
-  async #process({ path, identity }: ListedFile): Promise<Omit<FileReport, 'path'>> {
+  async #handle(file: ListedFile, manifests: RoundManifests | undefined): Promise<FileReport> {
+    const { path, identity } = file;
+    const limit = identity.size > IN_MEMORY_LIMIT ? this.#limits.largeFiles : this.#limits.files;
+    const processed = await limit(() => this.#process(file));
+    if (!isUploaded(processed)) {
+      manifests?.passed();
+      return this.#settle(path, identity, processed);
+    }
+    const uploaded = this.#settle(path, identity, aboutUploaded(processed));
+    const finished = { path, ...(await this.#finish(path, processed, manifests)) };
+    if (finished.outcome !== uploaded.outcome) return this.#settle(path, identity, finished);
+    this.#handled.set(path, { identity, report: finished });
+    return finished;
+  }
+
+  /** The manifest is waited for outside of the limits: others of the round must come to it too. */
+  async #finish(
+    path: string,
+    { outcome, object, identity }: Uploaded,
+    manifests: RoundManifests | undefined,
+  ): Promise<Omit<FileReport, 'path'>> {
+    const about = aboutUploaded({ outcome, object, identity });
+    try {
+      await manifests?.add(object);
+      return { ...about, ...(await this.#limits.files(() => this.#putAway(path, identity, object.sha256))) };
+    } catch (thrown) {
+      const error = asStorestowError(thrown, object.key);
+      // The file under this name is no longer the one that was read: the next round reads what is there now.
+      if (error.code === 'FILE_CHANGED') return { outcome: 'waiting' };
+      const why = 'a file is in the bucket, but its manifest is not; it stays in the spool';
+      this.#ports.log.error({ study: about.studyInstanceUID, file: path, err: error }, why);
+      return { ...about, outcome: 'failed', code: error.code, retryable: error.retryable };
+    }
+  }
+
+  async #process({ path, identity }: ListedFile): Promise<Omit<FileReport, 'path'> | Uploaded> {
     if (this.#decide(identity) === 'wait') return { outcome: 'waiting' };
     let arrival: Arrival;
     try {
@@ -217,9 +269,9 @@ class FolderRun {
       : { outcome: 'failed', code, retryable: error.retryable };
   }
 
-  async #send(path: string, arrival: Arrival): Promise<Omit<FileReport, 'path'>> {
+  async #send(path: string, arrival: Arrival): Promise<Omit<FileReport, 'path'> | Uploaded> {
     const { store, log } = this.#ports;
-    const { studyInstanceUID, size } = arrival;
+    const { studyInstanceUID, size, sha256, identity } = arrival;
     const about = { studyInstanceUID, size };
     let key: string | undefined;
     try {
@@ -227,7 +279,8 @@ class FolderRun {
       ({ key } = object);
       const outcome = await uploadFile(path, arrival, object, store, this.#options.retries ?? DEFAULT_RETRIES);
       log.debug({ study: studyInstanceUID, key, outcome }, 'uploaded');
-      return { outcome, key, ...about, ...(await this.#putAway(path, arrival)) };
+      const { parts, receivedAt } = object;
+      return { outcome, identity, object: { key, parts, size, sha256, receivedAt } };
     } catch (thrown) {
       const error = asStorestowError(thrown, key ?? path);
       // The file under this name is no longer the one that was read: the next round reads what is there now.
@@ -237,17 +290,21 @@ class FolderRun {
     }
   }
 
-  async #putAway(path: string, arrival: Arrival): Promise<Pick<FileReport, 'after' | 'code' | 'retryable'>> {
+  async #putAway(
+    path: string,
+    identity: FileIdentity,
+    sha256: string,
+  ): Promise<Pick<FileReport, 'after' | 'code' | 'retryable'>> {
     const { after } = this.#options;
     try {
       switch (after) {
         case 'keep':
           return { after: 'kept' };
         case 'remove':
-          await removeFile(path, arrival.identity);
+          await removeFile(path, identity);
           return { after: 'removed' };
         case 'move':
-          await moveFile(path, arrival.identity, this.#moveTarget(path), arrival.sha256);
+          await moveFile(path, identity, this.#moveTarget(path), sha256);
           return { after: 'moved' };
       }
     } catch (thrown) {

@@ -192,7 +192,7 @@ describe('storestow upload in the order of the first storestow', () => {
     const store = await openFolderStore(at('storestow-data', 'bucket'));
     try {
       const keys: (ObjectKeyParts | undefined)[] = [];
-      for await (const { key } of store.list()) keys.push(parseObjectKey(key));
+      for await (const { key } of store.list({ prefix: 'incoming/' })) keys.push(parseObjectKey(key));
       expect(keys.map((key) => key?.sopInstanceUID).toSorted()).toEqual(sopInstanceUIDs.toSorted());
       for (const key of keys) expect(key).toMatchObject({ callingAET: 'CT1', callingIP: '10.0.0.7' });
     } finally {

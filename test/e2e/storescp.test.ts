@@ -192,7 +192,7 @@ async function keysIn(bucket: string): Promise<string[]> {
   const store = await openFolderStore(bucket);
   try {
     const keys: string[] = [];
-    for await (const { key } of store.list()) keys.push(key);
+    for await (const { key } of store.list({ prefix: 'incoming/' })) keys.push(key);
     return keys;
   } finally {
     await store.close();

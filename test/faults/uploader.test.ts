@@ -71,7 +71,7 @@ describe('the uploader as a process', () => {
     const store = await openFolderStore(bucket());
     try {
       const uids: string[] = [];
-      for await (const { key } of store.list()) uids.push(parseObjectKey(key)?.sopInstanceUID ?? key);
+      for await (const { key } of store.list({ prefix: 'incoming/' })) uids.push(parseObjectKey(key)?.sopInstanceUID ?? key);
       return uids.sort();
     } finally {
       await store.close();

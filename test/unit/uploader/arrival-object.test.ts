@@ -20,6 +20,16 @@ describe('arrivalObject', () => {
   it('has key and metadata of the contract, the time from the file', () => {
     expect(arrivalObject(arrival, { site: 'north', callingIP: '10.0.0.7', calledAET: 'STORESTOW' })).toEqual({
       key: 'incoming/north/CT%20ROOM%201@10.0.0.7/1.2.3/1.2.3.1/1.2.3.1.1~abababababab.dcm',
+      parts: {
+        site: 'north',
+        callingAET: 'CT ROOM 1',
+        callingIP: '10.0.0.7',
+        studyInstanceUID: '1.2.3',
+        seriesInstanceUID: '1.2.3.1',
+        sopInstanceUID: '1.2.3.1.1',
+        digest: 'abababababab',
+      },
+      receivedAt: '2026-11-24T14:25:36.342Z',
       metadata: {
         'calling-aet': 'CT ROOM 1',
         'calling-ip': '10.0.0.7',

@@ -60,7 +60,7 @@ describe('watchSpool', () => {
 
   async function stored(): Promise<readonly string[]> {
     const found: string[] = [];
-    for await (const { key } of store.list()) {
+    for await (const { key } of store.list({ prefix: 'incoming/' })) {
       const { sopInstanceUID, callingIP } = parseObjectKey(key) ?? expect.fail(key);
       found.push(`${sopInstanceUID} from ${callingIP}`);
     }
