@@ -11,6 +11,7 @@ import { openRuleSet } from '../functions/ingest/open-rule-set.ts';
 import { checkCredentials } from './check-credentials.ts';
 import { checkRequestLength } from './check-request-length.ts';
 import { checkClientCertificate, checkServerCertificate } from './check-tls.ts';
+import { checkWorklist } from './check-worklist.ts';
 import { Command, configOption, examples, type Subcommand } from './command.ts';
 import { EXIT, type Finish } from './exit-code.ts';
 import { DEFAULT_DATA, loadSettings } from './settings.ts';
@@ -77,6 +78,7 @@ function checksOf(config: Config, bucket: BucketConfig): readonly Check[] {
     ...accessChecks(config.archive),
     { name: 'archive', run: () => probeArchive(config) },
     { name: 'request length', run: () => checkRequestLength(config) },
+    ...worklistChecks(config),
     { name: 'DCMTK', optional: true, run: storescpVersion },
   ];
 }
@@ -92,6 +94,11 @@ function accessChecks(archive: ArchiveConfig | undefined): readonly Check[] {
       ? [{ name: 'client certificate', run: () => checkClientCertificate(archive) }]
       : []),
   ];
+}
+
+function worklistChecks({ archive, coerce: { worklist } }: Config): readonly Check[] {
+  if (archive === undefined || worklist === undefined) return [];
+  return [{ name: 'worklist', run: () => checkWorklist(worklist, archive) }];
 }
 
 async function rules(config: Config, store: ObjectStore): Promise<string> {

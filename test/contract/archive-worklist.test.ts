@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { checkWorklist } from '../../cli/check-worklist.ts';
 import { parseConfig } from '../../core/config/load.ts';
 import type { ArchiveConfig } from '../../core/config/schema.ts';
 import { openConnection, type Connection } from '../../core/stow/dicomweb.ts';
@@ -72,6 +73,16 @@ describe('the worklist of the embedded archive', () => {
       retryable: true,
       message: expect.stringMatching(/404: its AE title has no worklist/) as string,
     });
+  });
+
+  it('is what doctor looks for', async () => {
+    const config = archiveConfig({ url: archive.url });
+    const check = async (aet: string): Promise<string> => {
+      const { worklist } = parseConfig({ coerce: { worklist: { url: urlOf(aet), attributes: ATTRIBUTES } } }, 'test').coerce;
+      return checkWorklist(worklist!, config);
+    };
+    expect(await check('WORKLIST')).toMatch(/\/aets\/WORKLIST\/rs\/mwlitems answers; AccessionNumber, ReferringPhysicianName/);
+    await expect(check('DCM4CHEE')).rejects.toMatchObject({ code: 'WORKLIST_UNAVAILABLE' });
   });
 
   it('answers 400 to what it does not know', async () => {
