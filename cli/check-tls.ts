@@ -7,7 +7,7 @@ import { probeTls } from '../core/stow/tls-probe.ts';
 
 const DAY = 24 * 60 * 60 * 1000;
 /** Days that are left when it is said that they are few. */
-const SOON = 30;
+const SOON = 14;
 
 export async function checkServerCertificate({ url, tls = {} }: ArchiveConfig): Promise<string> {
   const { protocol, validTo } = await probeTls(archiveOrigin(url), readTlsFiles(tls));
