@@ -5,6 +5,7 @@ import type { InstanceStore } from './instance-store.ts';
 import { negotiate, parseAccept, parseMediaType } from './media-type.ts';
 import { countInstances, findInstances, findSeries, findStudies } from './qido-handler.ts';
 import { handleStow } from './stow-handler.ts';
+import { verifyStorage } from './verification-handler.ts';
 import { retrieve } from './wado-handler.ts';
 import { findWorklistItems } from './worklist-handler.ts';
 
@@ -29,7 +30,7 @@ export interface ArchiveServices {
 interface Target {
   readonly aet: string;
   readonly service: Service;
-  readonly resource: 'store' | 'studies' | 'series' | 'instances' | 'count' | 'files' | 'mwlitems';
+  readonly resource: 'store' | 'studies' | 'series' | 'instances' | 'count' | 'files' | 'verification' | 'mwlitems';
   readonly study?: string;
   readonly series?: string;
   readonly instance?: string;
@@ -57,6 +58,8 @@ export function targetOf(method: string, url: string): Target | 'wrong-method' |
   const [first, study, second, series, third, instance] = rest;
   const from = { aet, query, ...(study === undefined ? {} : { study }) };
   if (method === 'POST') {
+    const verified = rest.at(-1) === 'stgver' ? targetOf('GET', pathname.replace(/\/stgver$/, '')) : undefined;
+    if (typeof verified === 'object' && verified.resource === 'files') return { ...verified, query, resource: 'verification' };
     if (first === 'studies' && rest.length <= 2) return { ...from, service: 'stow', resource: 'store' };
     return first === 'studies' || first === 'instances' ? 'wrong-method' : undefined;
   }
@@ -107,6 +110,11 @@ export async function answerRequest(request: ArchiveRequest, { store, faults, ae
   const listed = { listedUntil: faults.listedUntil() };
   const context = { store, rs, aet, query, ...listed, ...(study === undefined ? {} : { studyInstanceUID: study }) };
   if (target.service === 'qido' && faults.takeHidden()) return { status: 204 };
+  const selected = {
+    ...(study === undefined ? {} : { studyInstanceUIDs: [study] }),
+    ...(series === undefined ? {} : { seriesInstanceUIDs: [series] }),
+    ...(instance === undefined ? {} : { sopInstanceUIDs: [instance] }),
+  };
   switch (target.resource) {
     case 'store': {
       const answerType = negotiate(request.accept, STOW_TYPES) ?? '';
@@ -126,14 +134,8 @@ export async function answerRequest(request: ArchiveRequest, { store, faults, ae
       if (negotiate(request.accept, QUERY_TYPES) === undefined) return emptyAnswer(406);
       return findWorklistItems(store.folder, aet, query);
     case 'files':
-      return retrieve(
-        {
-          ...(study === undefined ? {} : { studyInstanceUIDs: [study] }),
-          ...(series === undefined ? {} : { seriesInstanceUIDs: [series] }),
-          ...(instance === undefined ? {} : { sopInstanceUIDs: [instance] }),
-        },
-        request.accept,
-        store,
-      );
+      return retrieve(selected, request.accept, store);
+    case 'verification':
+      return verifyStorage(selected, store);
   }
 }
