@@ -31,16 +31,20 @@ export async function verifyStudy(
   options: VerifyOptions,
 ): Promise<readonly Verification[]> {
   const study = new StudyVerification(reader, budget, ports, options);
+  let listed: Listed;
   try {
-    const listed = await study.find(rows);
-    const states = await study.checkFiles(rows, listed);
-    return await mapConcurrently(rows, ports.connections, async (row) => study.verify(row, listed, states));
+    listed = await study.find(rows);
   } catch (thrown) {
-    const failure = unverifiable(thrown);
-    return rows.map(() => failure);
+    return study.verifyUnlisted(rows, unverifiable(thrown));
   }
+  const states = await study.checkFiles(rows, listed);
+  return mapConcurrently(rows, ports.connections, async (row) => study.verify(row, listed, states));
 }
 
+/** Instances in a row that could not be asked for until the rest of an unlisted study is not asked for either. */
+const MAX_IN_A_ROW = 3;
+
+type Unverifiable = Extract<Verification, { verdict: 'unverifiable' }>;
 type Listed = ReadonlyMap<string, ArchivedInstance>;
 type States = ReadonlyMap<string, FileState>;
 
@@ -65,7 +69,25 @@ class StudyVerification {
   async checkFiles(rows: readonly AuditRow[], listed: Listed): Promise<States> {
     const questions = onlyOnes(rows.flatMap((row) => questionOf(row, listed) ?? []).filter(canBeProved));
     if (this.#options.retrieveAll === true || questions.length === 0) return new Map();
-    return this.#reader.check(questions, this.#options.signal);
+    try {
+      return await this.#reader.check(questions, this.#options.signal);
+    } catch (thrown) {
+      // Then each is retrieved, which will say why that cannot be either.
+      if (asStorestowError(thrown).code === 'INTERNAL') throw thrown;
+      return new Map();
+    }
+  }
+
+  /** An archive may list nothing of a study of which it has lost one file (Orthanc answers 500): each instance is asked for alone. */
+  async verifyUnlisted(rows: readonly AuditRow[], failure: Unverifiable): Promise<readonly Verification[]> {
+    const verifications: Verification[] = [];
+    for (const { sopInstanceUID, ...row } of rows) {
+      const last = verifications.slice(-MAX_IN_A_ROW);
+      const isDown = last.length === MAX_IN_A_ROW && last.every(({ verdict }) => verdict === 'unverifiable');
+      const listed = new Map([[sopInstanceUID, { sopInstanceUID }]]);
+      verifications.push(isDown ? failure : await this.verify({ ...row, sopInstanceUID }, listed, new Map()));
+    }
+    return verifications;
   }
 
   /**
@@ -172,12 +194,12 @@ function onlyOnes(questions: readonly FileQuestion[]): readonly FileQuestion[] {
   return questions.filter(({ sopInstanceUID }) => byUid.get(sopInstanceUID)?.length === 1);
 }
 
-function unverifiable(thrown: unknown): Extract<Verification, { verdict: 'unverifiable' }> {
+function unverifiable(thrown: unknown): Unverifiable {
   const { code, message, retryable } = asStorestowError(thrown);
   if (code === 'INTERNAL') throw thrown;
   return { verdict: 'unverifiable', code, temporary: retryable, why: message };
 }
 
-function isOfTheArchive({ code }: Extract<Verification, { verdict: 'unverifiable' }>): boolean {
+function isOfTheArchive({ code }: Unverifiable): boolean {
   return code.startsWith('ARCHIVE_');
 }
