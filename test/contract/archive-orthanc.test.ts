@@ -8,6 +8,7 @@ import { createArchive } from '../../core/stow/dicomweb-archive.ts';
 import { createDicomWeb, openConnection } from '../../core/stow/dicomweb.ts';
 import type { Archive, OutgoingInstance } from '../../core/stow/outcome.ts';
 import { retrieveInstance } from '../../core/stow/wado.ts';
+import { startLimitingProxy } from '../support/limiting-proxy.ts';
 import { orthancAvailable, startOrthanc, type Orthanc } from '../support/orthanc.ts';
 import { requirePeer } from '../support/peers.ts';
 import { temporaryFolder, type TemporaryFolder } from '../support/temporary-folder.ts';
@@ -147,6 +148,33 @@ describe.skipIf(requirePeer('Orthanc with its DICOMweb plug-in', orthancAvailabl
     const archive = client({ url: `${orthanc.restUrl}/nowhere/studies` });
     expect(await archive.store([outgoing('1.2.826.78.4', 1)])).toMatchObject([{ kind: 'retryable', code: 'ARCHIVE_NOT_FOUND' }]);
   });
+
+  it.each([413, 'drop'] as const)(
+    'behind a proxy with a limit (%s): smaller requests, and what is larger stands alone',
+    async (manner) => {
+      const study = `1.2.826.78.${String((studies += 1))}`;
+      const instances = [...outgoingStudy(study, 12), outgoing(study, 13, { rows: 300, columns: 300 })];
+      const limit = (instances[0]?.length ?? 0) * 5;
+      const proxy = await startLimitingProxy(orthanc.restUrl, limit, manner);
+      try {
+        const archive = client({ url: config.url.replace(orthanc.restUrl, proxy.origin) });
+        await archive.store([outgoing(study, 999)]);
+        const outcomes = (await archive.store(instances)).map(told);
+        expect(outcomes).toEqual([...Array.from({ length: 12 }, () => 'stored'), 'permanent ARCHIVE_SIZE_LIMIT']);
+        expect(proxy.turnedAway.length).toBeGreaterThan(1);
+        expect(
+          (
+            await client().find(
+              study,
+              instances.map(({ sopInstanceUID }) => sopInstanceUID),
+            )
+          ).size,
+        ).toBe(12);
+      } finally {
+        await proxy.close();
+      }
+    },
+  );
 
   it('full: 200, naming none; what fits is stored, the rest is tried again', async () => {
     const full = await startOrthanc({ settings: { MaximumStorageSize: 1, MaximumStorageMode: 'Reject' } });
