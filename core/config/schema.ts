@@ -52,7 +52,9 @@ const authSchema = z.discriminatedUnion('kind', [
     .strictObject({
       kind: z.literal('oauth2'),
       /** Keycloak: `https://HOST/realms/REALM/protocol/openid-connect/token`. */
-      tokenUrl: z.url({ protocol: /^https?$/ }),
+      tokenUrl: z
+        .url({ protocol: /^https?$/ })
+        .refine((url) => !/\/\/[^/]*@/.test(url), 'carries credentials; remove them and set clientId and clientSecret'),
       clientId: z.string().min(1),
       clientSecret: secret,
       clientSecretFile: secretFile,
