@@ -54,6 +54,8 @@ export interface UploadOptions extends ArrivalSource {
   readonly retries?: RetryOptions;
   /** Whether a manifest of what was uploaded is written to the bucket. Default true. */
   readonly manifests?: boolean;
+  /** Milliseconds that a file waits at most to share a manifest with others of its round. Default 5 s. */
+  readonly manifestsGather?: number;
 }
 
 /** Shared by the folders of a spool. */
@@ -61,10 +63,12 @@ export interface UploadLimits {
   readonly files: Limit;
   /** Files above `IN_MEMORY_LIMIT`, one at a time: each takes the disk for itself, and small ones need not wait behind several. */
   readonly largeFiles: Limit;
+  /** Files that the bucket holds and that go: they need not wait behind those that are still to be sent. */
+  readonly puttingAway: Limit;
 }
 
 export function uploadLimits(concurrency: number): UploadLimits {
-  return { files: createLimit(concurrency), largeFiles: createLimit(1) };
+  return { files: createLimit(concurrency), largeFiles: createLimit(1), puttingAway: createLimit(concurrency) };
 }
 
 const DEFAULT_PATIENCE = 10;
@@ -199,8 +203,9 @@ class FolderRun {
   }
 
   #manifestsOf(files: number): RoundManifests | undefined {
-    const { manifests = true, retries = DEFAULT_RETRIES } = this.#options;
-    return manifests ? new RoundManifests({ store: this.#ports.store, retries, files }) : undefined;
+    const { manifests = true, manifestsGather: gather, retries = DEFAULT_RETRIES } = this.#options;
+    if (!manifests) return undefined;
+    return new RoundManifests({ store: this.#ports.store, retries, files, ...(gather === undefined ? {} : { gather }) });
   }
 
   async #handle(file: ListedFile, manifests: RoundManifests | undefined): Promise<FileReport> {
@@ -227,7 +232,7 @@ class FolderRun {
     const about = aboutUploaded({ outcome, object, identity });
     try {
       await manifests?.add(object);
-      return { ...about, ...(await this.#limits.files(() => this.#putAway(path, identity, object.sha256))) };
+      return { ...about, ...(await this.#limits.puttingAway(() => this.#putAway(path, identity, object.sha256))) };
     } catch (thrown) {
       const error = asStorestowError(thrown, object.key);
       // The file under this name is no longer the one that was read: the next round reads what is there now.

@@ -109,6 +109,25 @@ describe('the manifests of an upload', () => {
     expect(await left()).toEqual([]);
   });
 
+  it.each([true, false])('do not keep a file while others of its round are still to be sent (manifests: %j)', async (written) => {
+    for (let number = 1; number <= 6; number++)
+      await lay(`study/${number}`, { studyUID: `1.${number}`, sopUID: `1.${number}.1` });
+    const third = Promise.withResolvers<void>();
+    let puts = 0;
+    const store = Object.assign(Object.create(memory) as ObjectStore, {
+      async put(key: string, body: ObjectBody, options?: PutOptions) {
+        if (key.startsWith('incoming/') && (puts += 1) === 3) await third.promise;
+        return memory.put(key, body, options);
+      },
+      head: (key: string) => memory.head(key),
+    });
+    const uploading = upload(store, { concurrency: 1, manifests: written, manifestsGather: 1 });
+    await expect.poll(left).toHaveLength(4);
+    third.resolve();
+    await uploading;
+    expect(await left()).toEqual([]);
+  });
+
   it('that cannot be written keep the files, for the next run, which writes them once', async () => {
     await lay('study/1', { studyUID: '1.1', sopUID: '1.1.1' });
     let fails = true;
