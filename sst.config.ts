@@ -9,7 +9,8 @@
  * | `STORESTOW_EXPIRE_STOWED_DAYS`   | days after which an original with the tag `status=stowed` expires  | never          |
  * | `STORESTOW_INGEST_CONCURRENCY`   | ingest functions at once, each with the archive's `connections`    | 2              |
  *
- * Secrets stand nowhere in files: `sst secret set ArchivePassword …` (basic) or `sst secret set ArchiveToken …` (bearer).
+ * Secrets stand nowhere in files: `sst secret set ArchivePassword …` (basic), `ArchiveToken` (bearer) or
+ * `ArchiveClientSecret` (oauth2).
  * Rules and institution mapping are uploaded from the paths that the configuration gives.
  */
 /** Seconds. */
@@ -19,6 +20,8 @@ const INGEST_TIMEOUT_MINUTES = 10;
 const TRIES = 5;
 /** AWS's recommendation for a queue that starts a function: time for its retries of a throttled batch. */
 const VISIBILITY_PER_TIMEOUT = 6;
+/** Of `archive.auth`: what a function has in its environment instead. */
+const SECRETS = new Set(['password', 'passwordFile', 'token', 'tokenFile', 'clientSecret', 'clientSecretFile']);
 
 export default $config({
   app(input) {
@@ -41,6 +44,8 @@ export default $config({
     const archive = config.archive;
     if (archive === undefined)
       throw new Error(`${configPath} names no archive; set archive.url (the embedded archive is not for Lambda)`);
+    if (archive.tls !== undefined)
+      throw new Error(`${configPath} has archive.tls, whose files no Lambda function has; run the functions by storestow up`);
 
     // --- The bucket: the only thing that must survive. Deleting it, or what is in it, is no part of any deployment.
     const bucket = new sst.aws.Bucket('Instances', {
@@ -155,6 +160,9 @@ export default $config({
     const secrets: Record<string, $util.Input<string>> = {
       ...(archive.auth.kind === 'basic' ? { STORESTOW_ARCHIVE_PASSWORD: new sst.Secret('ArchivePassword').value } : {}),
       ...(archive.auth.kind === 'bearer' ? { STORESTOW_ARCHIVE_TOKEN: new sst.Secret('ArchiveToken').value } : {}),
+      ...(archive.auth.kind === 'oauth2'
+        ? { STORESTOW_ARCHIVE_CLIENT_SECRET: new sst.Secret('ArchiveClientSecret').value }
+        : {}),
     };
 
     // --- Functions. Each has its own log group and may write to that one only (AWS's managed policy: to any).
@@ -261,10 +269,6 @@ function wholeNumber(name: string, least: number, most: number): number | undefi
 }
 
 /** The functions take the secret from their environment (core/config/load.ts). */
-function withoutSecret<Auth extends { readonly kind: string }>(auth: Auth): Auth {
-  return {
-    ...auth,
-    ...('password' in auth ? { password: '' } : {}),
-    ...('token' in auth ? { token: '' } : {}),
-  };
+function withoutSecret(auth: object): object {
+  return Object.fromEntries(Object.entries(auth).filter(([setting]) => !SECRETS.has(setting)));
 }
