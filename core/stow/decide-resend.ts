@@ -24,6 +24,7 @@ export type Resend =
  * | answered for each instance                    | –                                      | done                                      |
  * | too large, of several instances               | not all; or it was not asked           | shrink: the missing, in smaller requests  |
  * | broke (drop, 5xx, 400 or 409 naming none), of several instances | not all, and it was asked | halve: the missing, in two requests |
+ * | broke, and the archive is under suspicion     | none                                   | done: it breaks whatever it is sent       |
  * | busy (429, 503), and it was waited            | not all, and it was asked              | again: the missing                        |
  * | busy for longer than it is waited             | –                                      | halt                                      |
  * | any of these                                  | all, or it could not be asked          | done                                      |
@@ -31,7 +32,7 @@ export type Resend =
  *
  * So an archive that is down is not hammered: it turns away, or cannot be asked.
  */
-export function decideResend(answered: readonly Answered[], waiting: Waiting): Resend {
+export function decideResend(answered: readonly Answered[], waiting: Waiting, suspected: boolean): Resend {
   if (answered.some(({ verdict }) => verdict.kind === 'rejected')) return { kind: 'halt' };
   const troubled = answered.flatMap(({ verdict, listing }, index) => {
     const trouble = verdict.kind === 'unknown' ? verdict.trouble : undefined;
@@ -49,7 +50,9 @@ export function decideResend(answered: readonly Answered[], waiting: Waiting): R
       return alone || unanswered ? { kind: 'done' } : { kind: 'shrink', indices: troubled.map(({ index }) => index) };
     }
     case 'broken':
-      return alone || absent.length === 0 ? { kind: 'done' } : { kind: 'halve', indices: absent };
+      return alone || absent.length === 0 || (suspected && absent.length === answered.length)
+        ? { kind: 'done' }
+        : { kind: 'halve', indices: absent };
     case 'busy':
       return waiting === 'waited' && absent.length > 0 ? { kind: 'again', indices: absent } : { kind: 'done' };
   }

@@ -13,11 +13,15 @@ import { proveStored } from './prove-stored.ts';
 import { createQido } from './qido.ts';
 import { rememberListed } from './remember-listed.ts';
 import { PATIENCE, type Patience } from './send-request.ts';
-import { storeStudy } from './store-study.ts';
+import { MAX_IN_A_ROW, storeStudy } from './store-study.ts';
 import { studyInstitutions } from './study-institutions.ts';
+import { createSuspicion } from './suspicion.ts';
 
 /** Studies remembered as opened; the archive is asked again about those that were forgotten. */
 const MAX_OPENED = 10_000;
+
+/** Milliseconds: shorter than most delays of the queue, so that its next try divides again. */
+const SUSPICION_MEMORY = 10_000;
 
 export interface ArchiveOptions {
   readonly config: ArchiveConfig;
@@ -40,6 +44,7 @@ export function createArchive({ config, source, log, connection, patience }: Arc
   const qido = createQido(web);
   const digest = qido.tellsDigests ? createDcm4cheeDigest(config.implementationVersionName) : createOrthancDigest(web);
   const learnedSize = createLearnedSize();
+  const suspicion = createSuspicion({ limit: MAX_IN_A_ROW, memory: SUSPICION_MEMORY, now: Date.now });
   const opening = createInFlight();
   const opened = new Set<string>();
   const sending = createInFlight();
@@ -60,6 +65,7 @@ export function createArchive({ config, source, log, connection, patience }: Arc
             signal,
             limits: config,
             learnedSize,
+            suspicion,
             limit: shared.limit,
             opening,
             opened,

@@ -7,14 +7,16 @@ import type { LearnedSize } from './learned-size.ts';
 import type { OutgoingInstance, Outcome } from './outcome.ts';
 import { planRequests, type RequestLimits } from './plan-requests.ts';
 import { sendRequest, type SendPorts, type Sent } from './send-request.ts';
+import type { Suspicion } from './suspicion.ts';
 
 /** Instances that go alone at most until the study is open; requests that fail one after the other until the rest is left for the next run. */
-const MAX_IN_A_ROW = 3;
+export const MAX_IN_A_ROW = 3;
 
 export interface StorePorts extends SendPorts {
   readonly limits: RequestLimits;
   /** Of the archive, over all studies. */
   readonly learnedSize: LearnedSize;
+  readonly suspicion: Suspicion;
   /** Of requests under way, over all studies. */
   readonly limit: Limit;
   readonly opening: InFlight;
@@ -141,7 +143,9 @@ class Delivery implements Progress {
     for (const [index, outcome] of sent.outcomes.entries()) {
       for (const instance of request.slice(index, index + 1)) this.outcomes.set(instance, outcome);
     }
-    const resend = decideResend(sent.answered, sent.waiting);
+    const { suspicion, learnedSize } = this.#ports;
+    const resend = decideResend(sent.answered, sent.waiting, suspicion.grave);
+    if (!sent.outcomes.every(isRequestFailure)) suspicion.answered();
     switch (resend.kind) {
       case 'halt':
         this.halted ??= notSentFor(sent.outcomes.find(isRequestFailure));
@@ -157,13 +161,15 @@ class Delivery implements Progress {
         return [rest.slice(0, middle), rest.slice(middle)].filter((half) => half.length > 0);
       }
       case 'shrink':
-        this.#ports.learnedSize.refused(sent.length);
+        learnedSize.refused(sent.length);
         return [pick(request, resend.indices)];
     }
   }
 
   #count(outcomes: readonly Outcome[]): void {
-    this.#failures = outcomes.every(isRequestFailure) ? this.#failures + 1 : 0;
+    const failed = outcomes.every(isRequestFailure);
+    this.#failures = failed ? this.#failures + 1 : 0;
+    if (failed) this.#ports.suspicion.failed();
     if (this.#failures >= MAX_IN_A_ROW) this.halted ??= notSentFor(outcomes[0]);
   }
 }

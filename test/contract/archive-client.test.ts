@@ -506,6 +506,19 @@ describe('with one instance that breaks each request it is in', () => {
     expect(sends().length).toBeLessThanOrEqual(1 + 9);
   });
 
+  it('hammers it not by many calls either, as ingest makes them: one for each request', async () => {
+    const archive = client({ maxInstances: 20, connections: 1 });
+    const study = await knownStudy(archive);
+    const instances = outgoingStudy(study, 200);
+    faults.breakOn(500, ...uidsOf(instances));
+    const calls = Array.from({ length: 10 }, (_, index) => instances.slice(index * 20, index * 20 + 20));
+    const outcomes = await Promise.all(calls.map(async (call) => archive.store(call)));
+    expect(kinds(outcomes.flat())).toEqual(instances.map(() => 'retryable ARCHIVE_FAILED'));
+    expect(sends().length).toBeLessThanOrEqual(1 + 9 + 9);
+    faults.clear();
+    expect(kinds(await archive.store(instances.slice(0, 20)))).toEqual(Array.from({ length: 20 }, () => 'stored'));
+  });
+
   it('splits nothing where the archive cannot be asked', async () => {
     const archive = client({ maxInstances: 20 });
     const study = await knownStudy(archive);

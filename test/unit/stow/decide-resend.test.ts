@@ -51,6 +51,14 @@ describe('decideResend', () => {
     ['busy without a time', answered('busy absent', 'busy absent'), 'not asked for', { kind: 'done' }],
     ['stopped', [], 'not asked for', { kind: 'done' }],
   ])('%s', (_, of, waiting, resend) => {
-    expect(decideResend(of, waiting)).toEqual(resend);
+    expect(decideResend(of, waiting, false)).toEqual(resend);
+  });
+
+  it.each<[string, Answered[], object]>([
+    ['broken: the archive does that with everything', answered('broken absent', 'broken absent'), { kind: 'done' }],
+    ['broken in the middle: something was stored', answered('broken listed', 'broken absent'), { kind: 'halve', indices: [1] }],
+    ['too large', answered('large absent', 'large absent'), { kind: 'shrink', indices: [0, 1] }],
+  ])('under suspicion, %s', (_, of, resend) => {
+    expect(decideResend(of, 'not asked for', true)).toEqual(resend);
   });
 });
