@@ -147,6 +147,12 @@ function adviceFor(status: number): readonly [ErrorCode, string] {
     case 405:
       return ['ARCHIVE_NOT_FOUND', ': correct archive.url, its AE title above all'];
     default:
+      if (status >= 300 && status < 400) {
+        return [
+          'ARCHIVE_REDIRECTED',
+          ', a redirect, which is not followed; set archive.url to the address itself, or archive.auth where it is a login page',
+        ];
+      }
       return status === 429 || status >= 500
         ? ['ARCHIVE_UNAVAILABLE', '; its log may say why']
         : ['ARCHIVE_REFUSED', '; its log may say why'];

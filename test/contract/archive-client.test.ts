@@ -219,7 +219,7 @@ describe('find', () => {
     [401, 'ARCHIVE_UNAUTHORIZED'],
     [403, 'ARCHIVE_FORBIDDEN'],
     [400, 'ARCHIVE_REFUSED'],
-    [302, 'ARCHIVE_REFUSED'],
+    [302, 'ARCHIVE_REDIRECTED'],
   ])('throws once for %i, retryable', async (status, code) => {
     faults.next('qido', { kind: 'answer', status });
     await expect(client().find('1.2.3', ['1.2.4'])).rejects.toMatchObject({ code, retryable: true });
@@ -685,6 +685,24 @@ describe('when it is stopped', () => {
     await waitUntil('the request is there', () => faults.arrivals(`${study}.1.5`) === 1, { interval: 5 });
     stop.abort();
     expect(kinds(await storing).slice(0, 5)).toEqual(Array.from({ length: 5 }, () => 'retryable INVOCATION_TIMEOUT'));
+  });
+});
+
+describe('with a login page in place of the archive', () => {
+  it.each([301, 302, 303, 307, 308])('%i: follows no redirect, sends nothing, and says why', async (status) => {
+    const requests: string[] = [];
+    const server = createServer((request, response) => {
+      requests.push(`${String(request.method)} ${String(request.url?.split('?')[0])}`);
+      response.writeHead(status, { Location: '/login' }).end('<html></html>');
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const archive = client({ url: `http://127.0.0.1:${String((server.address() as AddressInfo).port)}/rs/studies` });
+    expect(kinds(await archive.store([outgoing('1.2.3', 1)]))).toEqual(['retryable ARCHIVE_REDIRECTED']);
+    expect(requests).toEqual(['GET /rs/studies/1.2.3/instances']);
+    const closed = once(server, 'close');
+    server.close();
+    server.closeAllConnections();
+    await closed;
   });
 });
 
