@@ -201,6 +201,8 @@ export default $config({
           { actions: ['s3:GetObject'], resources: [$interpolate`${bucket.arn}/config/*`] },
           // Each rule set that was ever used is kept, once.
           { actions: ['s3:GetObject', 's3:PutObject'], resources: [$interpolate`${bucket.arn}/rules/*`] },
+          // What is taken of a worklist is kept, before it is used.
+          { actions: ['s3:GetObject', 's3:PutObject'], resources: [$interpolate`${bucket.arn}/worklist/*`] },
           // Without it S3 answers 403, not 404, for an object that is gone.
           { actions: ['s3:ListBucket'], resources: [bucket.arn] },
         ],
