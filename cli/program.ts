@@ -9,6 +9,7 @@ import { processCommand } from './process.ts';
 import { redriveCommand } from './redrive.ts';
 import { upCommand } from './up.ts';
 import { serviceCommand } from './service.ts';
+import { statusCommand } from './status.ts';
 import { uploadCommand } from './upload.ts';
 
 async function version(): Promise<string> {
@@ -44,6 +45,7 @@ export async function run(args: readonly string[]): Promise<number> {
     .addCommand(serviceCommand(finish))
     .addCommand(redriveCommand(finish))
     .commandsGroup('Look:')
+    .addCommand(statusCommand(finish))
     .addCommand(processCommand(finish))
     .addCommand(auditCommand(finish))
     .addCommand(doctorCommand(finish));

@@ -14,10 +14,11 @@ import { createDirectStore } from '../functions/direct/direct-store.ts';
 import { openSentJournal } from '../functions/direct/sent-journal.ts';
 import { openPorts } from '../functions/ingest/open-ports.ts';
 import { parseSeedArguments, type SeedArguments } from '../local-uploader/seed-arguments.ts';
+import { UploadJournal } from '../local-uploader/upload-journal.ts';
 import { uploadExitCode, type UploadReport } from '../local-uploader/upload-report.ts';
 import { uploadSpool } from '../local-uploader/upload-spool.ts';
 import { watchSpool } from '../local-uploader/watch-spool.ts';
-import { uploadStudy, type UploadOptions } from '../local-uploader/upload-study.ts';
+import { uploadStudy, type UploadOptions, type UploadPorts } from '../local-uploader/upload-study.ts';
 import {
   Command,
   configOption,
@@ -172,15 +173,26 @@ async function watch(
   const ending = endingSignal();
   const orphaned = (): void => void process.kill(process.pid, 'SIGTERM');
   process.once('disconnect', orphaned);
+  const spool = spoolOf(options, data);
+  const journal = new UploadJournal(spool, { log, now });
+  const ports = { store, log, now, ...notesOf(journal) };
   try {
-    await watchSpool(spoolOf(options, data), { store, log, now: () => new Date() }, uploadOptionsOf(options, seed, config), {
+    await watchSpool(spool, ports, uploadOptionsOf(options, seed, config), {
       signal: ending,
       onListening: () => process.send?.('ready'),
     });
   } finally {
+    await journal.close();
     // The channel that is listened to would keep this process alive.
     process.off('disconnect', orphaned);
   }
+}
+
+const now = (): Date => new Date();
+
+/** What the uploader does, noted for `storestow status`. */
+function notesOf(journal: UploadJournal): Pick<UploadPorts, 'onSending' | 'onEnded'> {
+  return { onSending: (file) => journal.sending(file), onEnded: (file) => journal.ended(file) };
 }
 
 function spoolOf({ spool }: Options, data: string): string {
@@ -198,14 +210,25 @@ async function upload(
   const progress = createProgress({ label: 'uploaded', unit: 'files', total: 0, stream: process.stderr });
   let files = 0;
   const onProgress = (): void => progress.step(++files);
-  const ports = { store, log, now: () => new Date(), onProgress };
   const uploadOptions = uploadOptionsOf(options, seed, config);
+  const noting = async <Result>(spool: string, work: (ports: UploadPorts) => Promise<Result>): Promise<Result> => {
+    const journal = new UploadJournal(spool, { log, now });
+    try {
+      return await work({ store, log, now, onProgress, ...notesOf(journal) });
+    } finally {
+      await journal.close();
+    }
+  };
   try {
-    if (options.all === true) return await uploadSpool(spoolOf(options, data), ports, uploadOptions);
+    if (options.all === true) {
+      const spool = spoolOf(options, data);
+      return await noting(spool, (ports) => uploadSpool(spool, ports, uploadOptions));
+    }
     const folders = seed === undefined ? args : [seed.studyFolder];
     if (folders.length === 0) throw new StorestowError('USAGE', "give a study's folder, or --all");
     const reports: UploadReport[] = [];
-    for (const folder of folders) reports.push(await uploadStudy(folder, ports, uploadOptions));
+    for (const folder of folders)
+      reports.push(await noting(dirname(resolve(folder)), (ports) => uploadStudy(folder, ports, uploadOptions)));
     return reports;
   } finally {
     progress.stop();

@@ -28,6 +28,10 @@ export interface UploadPorts {
   readonly now: () => Date;
   /** Called when a file has got an outcome; one that waited, or that could not be finished, may get another one. */
   readonly onProgress?: (file: FileReport) => void;
+  /** Called when a file sets out for the bucket. */
+  readonly onSending?: (file: { readonly path: string; readonly studyInstanceUID: string }) => void;
+  /** Called when a round is done with a file, which is put away then or stays. */
+  readonly onEnded?: (file: FileReport) => void;
 }
 
 export interface UploadOptions extends ArrivalSource {
@@ -214,13 +218,18 @@ class FolderRun {
     const processed = await limit(() => this.#process(file));
     if (!isUploaded(processed)) {
       manifests?.passed();
-      return this.#settle(path, identity, processed);
+      return this.#end(this.#settle(path, identity, processed));
     }
     const uploaded = this.#settle(path, identity, aboutUploaded(processed));
     const finished = { path, ...(await this.#finish(path, processed, manifests)) };
-    if (finished.outcome !== uploaded.outcome) return this.#settle(path, identity, finished);
+    if (finished.outcome !== uploaded.outcome) return this.#end(this.#settle(path, identity, finished));
     this.#handled.set(path, { identity, report: finished });
-    return finished;
+    return this.#end(finished);
+  }
+
+  #end(report: FileReport): FileReport {
+    this.#ports.onEnded?.(report);
+    return report;
   }
 
   /** The manifest is waited for outside of the limits: others of the round must come to it too. */
@@ -282,6 +291,7 @@ class FolderRun {
     try {
       const object = arrivalObject(arrival, this.#options);
       ({ key } = object);
+      this.#ports.onSending?.({ path, studyInstanceUID });
       const outcome = await uploadFile(path, arrival, object, store, this.#options.retries ?? DEFAULT_RETRIES);
       log.debug({ study: studyInstanceUID, key, outcome }, 'uploaded');
       const { parts, receivedAt } = object;

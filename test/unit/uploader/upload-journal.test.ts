@@ -1,0 +1,123 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createLog } from '../../../core/logging.ts';
+import { lookAtSpool } from '../../../local-uploader/look-at-spool.ts';
+import { journalPath, localDay, UploadJournal } from '../../../local-uploader/upload-journal.ts';
+import type { FileReport } from '../../../local-uploader/upload-report.ts';
+import { buildImage } from '../../support/build-dicom.ts';
+import { temporaryFolder, type TemporaryFolder } from '../../support/temporary-folder.ts';
+
+describe('UploadJournal', () => {
+  let folder: TemporaryFolder;
+  let time: Date;
+  beforeEach(async () => {
+    folder = await temporaryFolder('journal');
+    await mkdir(join(folder.path, '.storestow'));
+    time = new Date(2026, 10, 25, 12, 0, 30);
+  });
+  afterEach(() => folder.remove());
+
+  const at = (name: string): string => join(folder.path, name);
+  const open = (): UploadJournal => new UploadJournal(folder.path, { log: createLog({ level: 'silent' }), now: () => time });
+  const report = (name: string, more: Partial<FileReport> = {}): FileReport => ({
+    path: at(name),
+    outcome: 'uploaded',
+    studyInstanceUID: '1.2.3',
+    size: 100,
+    after: 'removed',
+    ...more,
+  });
+
+  it('adds up what several uploaders did today, a study once', async () => {
+    for (const names of [['a', 'b'], ['c']]) {
+      const journal = open();
+      for (const name of names) journal.ended(report(name));
+      journal.ended(report('d', { studyInstanceUID: '1.2.4' }));
+      await journal.close();
+    }
+    const { today, minutes, noted } = await lookAtSpool(folder.path, time);
+    expect(today).toEqual({ studies: 2, instances: 5, bytes: 500 });
+    expect(minutes).toMatchObject([{ at: new Date(2026, 10, 25, 12, 0), instances: 5, bytes: 500 }]);
+    expect(minutes[0]?.freeBytes).toBeGreaterThan(0);
+    expect(noted.size).toBe(0);
+    expect((await lookAtSpool(folder.path, new Date(2026, 10, 26, 1))).today.instances).toBe(0);
+  });
+
+  it('does not count what was in the bucket before and is kept', async () => {
+    const journal = open();
+    journal.ended(report('a', { outcome: 'present', after: 'kept' }));
+    journal.ended(report('b', { outcome: 'present', after: 'removed' }));
+    await journal.close();
+    const { today, noted } = await lookAtSpool(folder.path, time);
+    expect(today.instances).toBe(1);
+    expect(noted.get(at('a'))?.outcome).toBe('kept');
+  });
+
+  it('knows why a file stayed, until it goes', async () => {
+    const journal = open();
+    journal.ended({ path: at('a'), outcome: 'failed', studyInstanceUID: '1.2.3', code: 'STORE_UNAVAILABLE', retryable: true });
+    await journal.close();
+    expect((await lookAtSpool(folder.path, time)).noted.get(at('a'))).toEqual({
+      ...{ outcome: 'failed', code: 'STORE_UNAVAILABLE', retryable: true, study: '1.2.3', at: time },
+    });
+    const later = open();
+    later.ended(report('a'));
+    await later.close();
+    expect((await lookAtSpool(folder.path, time)).noted.size).toBe(0);
+  });
+
+  it('shows what is under way while it is, and nothing of an uploader that was killed', async () => {
+    const database = new DatabaseSync(journalPath(folder.path));
+    const journal = open();
+    journal.ended(report('a'));
+    await journal.close();
+    database.prepare('INSERT INTO running VALUES (?, ?, ?, ?)').run(1, at('b'), '1.2.5', time.getTime() - 9000);
+    database.prepare('INSERT INTO running VALUES (?, ?, ?, ?)').run(2, at('c'), '1.2.6', time.getTime() - 11_000);
+    database.close();
+    expect((await lookAtSpool(folder.path, time)).sending).toEqual(new Map([[at('b'), '1.2.5']]));
+  });
+
+  it('forgets after a week', async () => {
+    const journal = open();
+    journal.ended(report('a', { after: 'kept' }));
+    await journal.close();
+    time = new Date(2026, 11, 3, 12);
+    const later = open();
+    later.ended(report('b'));
+    await later.close();
+    const { noted, minutes } = await lookAtSpool(folder.path, time);
+    expect([noted.size, minutes.length]).toEqual([0, 1]);
+  });
+
+  it('a file in its place that is no database disturbs nobody but who asks for the status', async () => {
+    await writeFile(journalPath(folder.path), 'not a database, and long enough to be looked at as one'.repeat(20));
+    const journal = open();
+    journal.ended(report('a'));
+    await expect(journal.close()).resolves.toBeUndefined();
+    await expect(lookAtSpool(folder.path, time)).rejects.toMatchObject({ code: 'SPOOL_INVALID' });
+  });
+
+  it('leaves no trace where nothing happened', async () => {
+    await open().close();
+    await expect(lookAtSpool(join(folder.path, 'nowhere'), time)).rejects.toMatchObject({ code: 'SPOOL_INVALID' });
+    const { files, minutes } = await lookAtSpool(folder.path, time);
+    expect([files, minutes]).toEqual([[], []]);
+  });
+
+  it.each([
+    [new Date(2026, 0, 5, 0, 0), '2026-01-05'],
+    [new Date(2026, 10, 25, 23, 59), '2026-11-25'],
+  ])('the day of %s', (date, day) => {
+    expect(localDay(date)).toBe(day);
+  });
+
+  it('looks into files for their study, those that nothing is noted of', async () => {
+    await mkdir(at('study'));
+    await writeFile(join(at('study'), 'a'), buildImage({ studyUID: '1.2.840.1' }));
+    await writeFile(join(at('study'), 'b'), 'no DICOM');
+    const { files } = await lookAtSpool(folder.path, time);
+    expect(files.map(({ study }) => study)).toEqual(['1.2.840.1', undefined]);
+  });
+});
