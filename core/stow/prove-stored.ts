@@ -62,17 +62,9 @@ export async function proveStored(
   const [elsewhere, here] = partition(claims, (claim) => otherSeries(claim, ports) !== undefined);
   for (const claim of elsewhere)
     proved[claim.index] = conflict(claim, `it lies there in the series ${otherSeries(claim, ports) ?? ''}`);
-  for (const { index, outcome } of await proveContent(
-    here.filter((claim) => isToProve(claim, ports)),
-    ports,
-  ))
-    proved[index] = outcome;
+  const toProve = here.filter(({ outcome }) => needsDigest(ports.level, outcome.alreadyThere));
+  for (const { index, outcome } of await proveContent(toProve, ports)) proved[index] = outcome;
   return proved;
-}
-
-/** What only its answer says is not looked at further, unless the archive says that it had it before. */
-function isToProve({ outcome: { proof, alreadyThere } }: Claim, { level }: ProofPorts): boolean {
-  return (proof !== 'answered' || alreadyThere) && needsDigest(level, alreadyThere);
 }
 
 function partition<T>(list: readonly T[], test: (item: T) => boolean): readonly [readonly T[], readonly T[]] {

@@ -1,4 +1,5 @@
 /** Switches that make the embedded archive misbehave, and its record of what it was asked: for tests. */
+import type { Change } from '../../core/dicom/change.ts';
 
 export type Service = 'stow' | 'qido' | 'wado';
 
@@ -49,8 +50,8 @@ export interface RequestRecord {
 /** How a request that is too long is turned away: as WildFly does (dropped; with `Expect: 100-continue` a 400), or by a 413 as proxies do. */
 export type LimitManner = 'drop' | 413;
 
-/** What a request with a certain instance comes to, each time: the connection drops, or a 500. */
-export type Breakage = 'drop' | 500;
+/** What a request with a certain instance comes to, each time: the connection drops, a 500, or no answer ever. */
+export type Breakage = 'drop' | 'hang' | 500;
 
 export interface UnderWay {
   readonly fault: Fault | undefined;
@@ -71,6 +72,7 @@ export class Faults {
   #limit: { readonly bytes: number; readonly manner: LimitManner } | undefined;
   #hiddenQuestions = 0;
   #listingLag = 0;
+  #merged: readonly Change[] = [];
 
   /** What happens to the next requests of a service, one fault each. */
   next(service: Service, ...faults: readonly Fault[]): void {
@@ -107,6 +109,15 @@ export class Faults {
     this.#listingLag = milliseconds;
   }
 
+  /** What is retrieved has these changes: an archive merges what it keeps of patient, study and series (contract, section 4). */
+  mergeOnRetrieve(...changes: readonly Change[]): void {
+    this.#merged = changes;
+  }
+
+  get merged(): readonly Change[] {
+    return this.#merged;
+  }
+
   /** All switches off; the record stays. */
   clear(): void {
     for (const faults of Object.values(this.#next)) faults.length = 0;
@@ -116,6 +127,7 @@ export class Faults {
     this.#limit = undefined;
     this.#hiddenQuestions = 0;
     this.#listingLag = 0;
+    this.#merged = [];
   }
 
   get requests(): readonly RequestRecord[] {

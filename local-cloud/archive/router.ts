@@ -134,7 +134,7 @@ export async function answerRequest(request: ArchiveRequest, { store, faults, ae
       if (negotiate(request.accept, QUERY_TYPES) === undefined) return emptyAnswer(406);
       return findWorklistItems(store.folder, aet, query);
     case 'files':
-      return retrieve(selected, request.accept, store);
+      return retrieve(selected, request.accept, store, faults.merged);
     case 'verification':
       return verifyStorage(selected, store);
   }

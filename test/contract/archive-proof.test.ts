@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { archiveSchema, type ArchiveConfig, type ProofLevel } from '../../core/config/schema.ts';
 import { inMemory } from '../../core/dicom/byte-source.ts';
+import type { Change } from '../../core/dicom/change.ts';
 import { predictDcm4cheFile } from '../../core/dicom/dcm4che-file.ts';
 import { createArchive } from '../../core/stow/dicomweb-archive.ts';
 import type { Archive, OutgoingInstance, Outcome } from '../../core/stow/outcome.ts';
@@ -259,6 +260,39 @@ describe('on an archive that answers as dcm4chee does', () => {
       expect(await archive.store([unpredictable(study, 1)])).toMatchObject([stored('retrieved', true)]);
     });
 
+    describe('and the archive merges into what it gives back what it keeps of patient and study', () => {
+      const value = (text: string): Uint8Array => Buffer.from(text, 'latin1');
+      const set = (tag: number, vr: 'LO' | 'PN', text: string): Change => ({
+        kind: 'set',
+        path: [],
+        element: { tag, vr, value: value(text) },
+        reason: 'merged',
+      });
+      const issuer = set(0x00100021, 'LO', 'HOSPITAL');
+      const name = set(0x00100010, 'PN', 'Test^Patient^Junior');
+      /** Of the name that the test's instances have. */
+      const record: Change = {
+        kind: 'append',
+        path: [],
+        tag: 0x04000561,
+        item: [{ tag: 0x04000550, vr: 'SQ', items: [[{ tag: 0x00100010, vr: 'PN', value: value('Test^Patient') }]] }],
+        reason: 'merged',
+      };
+
+      it.each<[string, readonly Change[], string]>([
+        ['an issuer', [issuer], 'stored'],
+        ['another name, as it recorded', [issuer, name, record], 'stored'],
+        ['another name, of which it recorded nothing', [issuer, name], 'permanent'],
+        ['an element of the instance', [set(0x00204000, 'LO', 'x')], 'permanent'],
+      ])('%s', async (_, changes, kind) => {
+        const study = newStudy();
+        const archive = archiveOf({ implementationVersionName: VERSION });
+        await archive.store([unpredictable(study, 1)]);
+        faults.mergeOnRetrieve(...changes);
+        expect(await archive.store([unpredictable(study, 1)])).toMatchObject([{ kind }]);
+      });
+    });
+
     it('any size is compared, in little memory', async () => {
       const study = newStudy();
       const image = { rows: 3000, columns: 2000 };
@@ -286,6 +320,8 @@ describe('on an archive that answers as dcm4chee does', () => {
     expect(await archive.store([outgoing(study, 1)])).toMatchObject([stored('retrieved', true)]);
     expect(await archive.store([otherPixels(study, 1)])).toMatchObject([{ kind: 'permanent', code: 'CONFLICT' }]);
     expect(await archive.store([outgoing(study, 2)])).toMatchObject([stored('answered')]);
+    const retrieving = archiveOf({ confirm: false, proof: 'retrieved' });
+    expect(await retrieving.store([outgoing(study, 3)])).toMatchObject([stored('retrieved')]);
   });
 
   it('stopped while it proves: what it could not compare is left for the next run', async () => {
