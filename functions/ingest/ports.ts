@@ -60,7 +60,7 @@ export interface IngestOptions {
   readonly stop?: AbortSignal;
   /** Aborted: requests to the archive are given up; their instances are `retry`. */
   readonly abort?: AbortSignal;
-  /** How long another function instance is waited for that is at a study of the batch. Default: 10 s, while it lives. */
+  /** How long another function instance is waited for that is at a study of the batch. Default: 3 s, while it lives. */
   readonly patience?: () => LeasePatience;
   /** Called for each object as soon as its result stands. */
   readonly onResult?: (result: IngestResult) => void;

@@ -24,12 +24,12 @@ export function leaseTimes(timeout: number): LeaseTimes {
 }
 
 /** Milliseconds to wait for a holder that lives where coming back costs nothing: other studies wait for this process too. */
-const BRIEF = 10_000;
+const BRIEF = 3000;
 
 /**
  * | the message that comes back           | waits for one that is alive | for the lease of one that is gone      |
  * |---------------------------------------|-----------------------------|----------------------------------------|
- * | costs no try, comes when it is told to | 10 s at most               | not at all: it comes back when that has run out |
+ * | costs no try, comes when it is told to | 3 s at most                | not at all: it comes back when that has run out |
  * | costs a try, comes after SQS's visibility time-out | as long as there is time | the same                      |
  */
 export function leasePatience(left: number, comesBackFree: boolean): LeasePatience {
