@@ -49,9 +49,9 @@ describe.skipIf(requirePeer('openssl', opensslAvailable()))('an archive behind T
     return started;
   }
 
-  async function store(port: number, tls: ArchiveTls, host = '127.0.0.1'): Promise<Outcome | undefined> {
+  async function store(port: number, tls: ArchiveTls, { host = '127.0.0.1', confirm = true } = {}): Promise<Outcome | undefined> {
     const url = embedded.url.replace(/^http:\/\/[^/]+/, `https://${host}:${String(port)}`);
-    const archive = createArchive({ config: archiveSchema.parse({ url, tls }), source: { aet: 'CT1', site: 'test' } });
+    const archive = createArchive({ config: archiveSchema.parse({ url, tls, confirm }), source: { aet: 'CT1', site: 'test' } });
     closing.push(() => archive.close());
     studies += 1;
     const [outcome] = await archive.store([outgoing(`1.2.826.80.${String(studies)}`, 1)]);
@@ -62,7 +62,7 @@ describe.skipIf(requirePeer('openssl', opensslAvailable()))('an archive behind T
   describe('that shows a certificate', () => {
     it.each(['127.0.0.1', 'localhost'])('is trusted by the authority that archive.tls.ca names (%s)', async (host) => {
       const { port } = await front();
-      expect(await store(port, { ca: hospital.ca }, host)).toMatchObject({ kind: 'stored' });
+      expect(await store(port, { ca: hospital.ca }, { host })).toMatchObject({ kind: 'stored' });
     });
 
     it('is trusted by one of several authorities', async () => {
@@ -117,9 +117,9 @@ describe.skipIf(requirePeer('openssl', opensslAvailable()))('an archive behind T
       expect(new Set(clients)).toEqual(new Set(['storestow']));
     });
 
-    it('refuses a client without one, which is told what to set; nothing arrives', async () => {
+    it.each([true, false])('refuses a client without one, which is told what to set (asked first: %s)', async (confirm) => {
       const { port } = await front({ clientAuthority: hospital.ca, maxVersion });
-      expect(await store(port, { ca: hospital.ca })).toMatchObject({
+      expect(await store(port, { ca: hospital.ca }, { confirm })).toMatchObject({
         kind: 'retryable',
         code: 'TLS_REFUSED',
         message: expect.stringMatching(/archive\.tls\.cert/) as string,
