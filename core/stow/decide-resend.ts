@@ -27,6 +27,7 @@ export type Resend =
  * | broke, and the archive is under suspicion     | none                                   | done: it breaks whatever it is sent       |
  * | busy (429, 503), and it was waited            | not all, and it was asked              | again: the missing                        |
  * | busy for longer than it is waited             | –                                      | halt                                      |
+ * | silent                                        | –                                      | done: it may still be at them             |
  * | any of these                                  | all, or it could not be asked          | done                                      |
  * | of one instance                               | –                                      | done (busy aside): the guilty one stands alone |
  *
@@ -53,6 +54,8 @@ export function decideResend(answered: readonly Answered[], waiting: Waiting, su
       return alone || absent.length === 0 || (suspected && absent.length === answered.length)
         ? { kind: 'done' }
         : { kind: 'halve', indices: absent };
+    case 'silent':
+      return { kind: 'done' };
     case 'busy':
       return waiting === 'waited' && absent.length > 0 ? { kind: 'again', indices: absent } : { kind: 'done' };
   }

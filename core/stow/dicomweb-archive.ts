@@ -16,6 +16,7 @@ import { PATIENCE, type Patience } from './send-request.ts';
 import { MAX_IN_A_ROW, storeStudy } from './store-study.ts';
 import { studyInstitutions } from './study-institutions.ts';
 import { createSuspicion } from './suspicion.ts';
+import { createUnanswered } from './unanswered.ts';
 
 /** Studies remembered as opened; the archive is asked again about those that were forgotten. */
 const MAX_OPENED = 10_000;
@@ -44,6 +45,7 @@ export function createArchive({ config, source, log, connection, patience }: Arc
   const qido = createQido(web);
   const digest = qido.tellsDigests ? createDcm4cheeDigest(config.implementationVersionName) : createOrthancDigest(web);
   const learnedSize = createLearnedSize();
+  const unanswered = createUnanswered();
   const suspicion = createSuspicion({ limit: MAX_IN_A_ROW, memory: SUSPICION_MEMORY, now: Date.now });
   const opening = createInFlight();
   const opened = new Set<string>();
@@ -66,6 +68,7 @@ export function createArchive({ config, source, log, connection, patience }: Arc
             limits: config,
             learnedSize,
             suspicion,
+            unanswered,
             limit: shared.limit,
             opening,
             opened,

@@ -27,8 +27,9 @@ const OTHER_FAILURES_SEQUENCE = '0008119A';
  * | `too large` | the archive, or a proxy, takes no request of this length                      |
  * | `broken`    | it failed without naming any instance: one of them may be to blame for all    |
  * | `busy`      | it asks to come later                                                         |
+ * | `silent`    | it gave no answer in time, and may still be storing: never again at once      |
  */
-export type Trouble = 'too large' | 'broken' | 'busy';
+export type Trouble = 'too large' | 'broken' | 'busy' | 'silent';
 
 /**
  * | kind        | the archive said                                    | then                                   |
@@ -70,7 +71,7 @@ interface Sent {
  * | 406, 415       | no             | rejected, ARCHIVE_REFUSED                             |
  * | 413            | no             | ARCHIVE_SIZE_LIMIT: refused where it is the only one, else unknown, too large |
  * | 429, 503       | no             | unknown, ARCHIVE_UNAVAILABLE, busy                    |
- * | 408, 504       | no             | unknown, ARCHIVE_AMBIGUOUS: it may be storing still   |
+ * | 408, 504       | no             | unknown, ARCHIVE_AMBIGUOUS, silent: it may be storing still |
  * | other 4xx      | no             | unknown, ARCHIVE_REFUSED, broken                      |
  * | other 5xx      | no             | unknown, ARCHIVE_FAILED, broken: earlier parts may be stored |
  * | other          | no             | unknown, ARCHIVE_AMBIGUOUS                            |
@@ -118,7 +119,7 @@ export function readFailure({
             'no connection to the archive, nothing was sent; check that it runs and that its address is right',
           );
     case 'timeout':
-      return unknown('ARCHIVE_AMBIGUOUS', 'the archive did not answer in time; raise archive.timeout if that is usual');
+      return unknown('ARCHIVE_AMBIGUOUS', 'the archive did not answer in time; raise archive.timeout if that is usual', 'silent');
     case 'interrupted':
       return unknown(
         'ARCHIVE_AMBIGUOUS',
@@ -166,7 +167,11 @@ function ofStatus(status: number): Verdict {
       );
     case 408:
     case 504:
-      return unknown('ARCHIVE_AMBIGUOUS', `${answered}: it, or a proxy before it, gave up waiting; the instance may be stored`);
+      return unknown(
+        'ARCHIVE_AMBIGUOUS',
+        `${answered}: it, or a proxy before it, gave up waiting; the instance may be stored`,
+        'silent',
+      );
     case 429:
     case 503:
       return unknown('ARCHIVE_UNAVAILABLE', `${answered}: it is overloaded or not up`, 'busy');

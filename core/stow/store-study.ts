@@ -8,6 +8,7 @@ import type { OutgoingInstance, Outcome } from './outcome.ts';
 import { planRequests, type RequestLimits } from './plan-requests.ts';
 import { sendRequest, type SendPorts, type Sent } from './send-request.ts';
 import type { Suspicion } from './suspicion.ts';
+import type { Unanswered } from './unanswered.ts';
 
 /** Instances that go alone at most until the study is open; requests that fail one after the other until the rest is left for the next run. */
 export const MAX_IN_A_ROW = 3;
@@ -17,6 +18,7 @@ export interface StorePorts extends SendPorts {
   /** Of the archive, over all studies. */
   readonly learnedSize: LearnedSize;
   readonly suspicion: Suspicion;
+  readonly unanswered: Unanswered;
   /** Of requests under way, over all studies. */
   readonly limit: Limit;
   readonly opening: InFlight;
@@ -99,9 +101,20 @@ async function sendUntilOneIsStored(instances: readonly OutgoingInstance[], port
 
 async function sendInParallel(instances: readonly OutgoingInstance[], ports: StorePorts): Promise<Progress> {
   const delivery = new Delivery(ports);
-  const requests = planRequests(instances, ports.limits);
+  const requests = planByAnswers(instances, ports);
   await Promise.all(requests.map((request) => ports.limit(() => delivery.send(request))));
   return delivery;
+}
+
+/** What got no answer before comes behind the rest, in requests as small as `unanswered` says. */
+function planByAnswers(
+  instances: readonly OutgoingInstance[],
+  { limits, unanswered }: StorePorts,
+): readonly (readonly OutgoingInstance[])[] {
+  const byLimit = Map.groupBy(instances, ({ sopInstanceUID }) => unanswered.limitOf(sopInstanceUID));
+  return [...byLimit]
+    .toSorted(([a], [b]) => (a === b ? 0 : b - a))
+    .flatMap(([limit, group]) => planRequests(group, { ...limits, maxInstances: Math.min(limit, limits.maxInstances) }));
 }
 
 /** What is sent of one study, request after request, until each instance has its outcome or the rest is left. */
@@ -144,6 +157,7 @@ class Delivery implements Progress {
       for (const instance of request.slice(index, index + 1)) this.outcomes.set(instance, outcome);
     }
     const { suspicion, learnedSize } = this.#ports;
+    this.#noteAnswers(request, sent);
     const resend = decideResend(sent.answered, sent.waiting, suspicion.grave);
     if (!sent.outcomes.every(isRequestFailure)) suspicion.answered();
     switch (resend.kind) {
@@ -164,6 +178,15 @@ class Delivery implements Progress {
         learnedSize.refused(sent.length);
         return [pick(request, resend.indices)];
     }
+  }
+
+  #noteAnswers(request: readonly OutgoingInstance[], { answered }: Sent): void {
+    const uids = request.map(({ sopInstanceUID }) => sopInstanceUID);
+    const missing = answered.flatMap(({ verdict, listing }, index) =>
+      verdict.kind === 'unknown' && verdict.trouble === 'silent' && listing !== 'listed' ? uids.slice(index, index + 1) : [],
+    );
+    if (missing.length > 0) this.#ports.unanswered.noAnswer(request.length, missing);
+    else if (answered.length > 0) this.#ports.unanswered.answered(uids);
   }
 
   #count(outcomes: readonly Outcome[]): void {

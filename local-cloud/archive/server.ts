@@ -108,8 +108,15 @@ function announcedLength({ headers }: IncomingMessage): number | undefined {
   return announced === undefined ? undefined : Number(announced);
 }
 
-/** Thrown where the connection is to drop in the middle of a request. */
-class Dropped extends Error {}
+/** Thrown in the middle of a request that gets no answer. */
+class Unanswered extends Error {
+  readonly manner: 'drop' | 'hang';
+
+  constructor(manner: 'drop' | 'hang') {
+    super('the fault that was asked for');
+    this.manner = manner;
+  }
+}
 
 async function serve(request: IncomingMessage, response: ServerResponse, services: ArchiveServices): Promise<void> {
   const head = headOf(request);
@@ -127,12 +134,13 @@ async function serve(request: IncomingMessage, response: ServerResponse, service
           body,
           arrived: (uid) => {
             const breakage = underWay.arrived(uid);
-            if (breakage !== undefined) throw breakage === 'drop' ? new Dropped() : new Error('the fault that was asked for');
+            if (breakage === 500) throw new Error('the fault that was asked for');
+            if (breakage !== undefined) throw new Unanswered(breakage);
           },
         },
         services,
       ).catch((error: unknown) => {
-        if (error instanceof Dropped) throw error;
+        if (error instanceof Unanswered) throw error;
         return emptyAnswer(500);
       });
     const refusal = faults.refusesLength(contentLength);
@@ -141,7 +149,8 @@ async function serve(request: IncomingMessage, response: ServerResponse, service
     else await misbehave(underWay.fault, request, response, carryOut);
     if (!request.readableEnded) request.resume();
   } catch (error) {
-    if (!(error instanceof Dropped)) throw error;
+    if (!(error instanceof Unanswered)) throw error;
+    if (error.manner === 'hang' && !response.destroyed) await once(response, 'close');
     response.destroy();
   } finally {
     underWay.done();

@@ -475,6 +475,21 @@ describe('with one instance that breaks each request it is in', () => {
     expect(instances.map(({ sopInstanceUID }) => faults.mostAtOnceOf(sopInstanceUID))).toEqual(instances.map(() => 1));
   });
 
+  it('one that hangs the archive stands alone after a few tries of the queue, and the others are stored', async () => {
+    const archive = client({ maxInstances: 8, connections: 1, timeout: 0.3 });
+    const study = await knownStudy(archive);
+    const instances = outgoingStudy(study, 8);
+    faults.breakOn('hang', instances[0]?.sopInstanceUID ?? '');
+    const tries: number[] = [];
+    for (let attempt = 0; attempt < 3; attempt += 1) {
+      const outcomes = await archive.store(instances);
+      tries.push(outcomes.filter(({ kind }) => kind === 'stored').length);
+    }
+    expect(tries).toEqual([0, 6, 7]);
+    expect(sends().filter(({ sopInstanceUIDs }) => sopInstanceUIDs.includes(uidsOf(instances)[0] ?? ''))).toHaveLength(3);
+    expect(arrivals(instances.slice(1))).toEqual(Array.from({ length: 7 }, () => 1));
+  });
+
   it('asks before each time that it sends again', async () => {
     const archive = client({ maxInstances: 8, connections: 1 });
     const study = await knownStudy(archive);

@@ -12,6 +12,7 @@ const verdicts = {
   large: troubled('too large'),
   broken: troubled('broken'),
   busy: troubled('busy'),
+  silent: troubled('silent'),
 } satisfies Record<string, Verdict>;
 
 /** `large absent` and the like. */
@@ -49,6 +50,7 @@ describe('decideResend', () => {
     ['busy, QIDO-RS off', answered('busy unasked'), 'waited', { kind: 'done' }],
     ['busy for too long', answered('busy absent', 'busy absent'), 'too long', { kind: 'halt' }],
     ['busy without a time', answered('busy absent', 'busy absent'), 'not asked for', { kind: 'done' }],
+    ['silent', answered('silent absent', 'silent absent'), 'not asked for', { kind: 'done' }],
     ['stopped', [], 'not asked for', { kind: 'done' }],
   ])('%s', (_, of, waiting, resend) => {
     expect(decideResend(of, waiting, false)).toEqual(resend);

@@ -46,7 +46,7 @@ describe('readAnswer, by status', () => {
     [404, 'rejected ARCHIVE_NOT_FOUND'],
     [405, 'rejected ARCHIVE_NOT_FOUND'],
     [406, 'rejected ARCHIVE_REFUSED'],
-    [408, 'unknown ARCHIVE_AMBIGUOUS'],
+    [408, 'unknown ARCHIVE_AMBIGUOUS silent'],
     [409, 'unknown ARCHIVE_REFUSED broken'],
     [413, 'unknown ARCHIVE_SIZE_LIMIT too large'],
     [415, 'rejected ARCHIVE_REFUSED'],
@@ -55,7 +55,7 @@ describe('readAnswer, by status', () => {
     [500, 'unknown ARCHIVE_FAILED broken'],
     [502, 'unknown ARCHIVE_FAILED broken'],
     [503, 'unknown ARCHIVE_UNAVAILABLE busy'],
-    [504, 'unknown ARCHIVE_AMBIGUOUS'],
+    [504, 'unknown ARCHIVE_AMBIGUOUS silent'],
     [599, 'unknown ARCHIVE_FAILED broken'],
   ])('%i without a body → %s', (status, verdict) => {
     expect(kinds(read(status, '', ['1.1', '1.2']))).toEqual([verdict, verdict]);
@@ -240,7 +240,7 @@ describe('readFailure', () => {
     ['unreachable', undefined, 'rejected ARCHIVE_UNAVAILABLE'],
     ['unreachable', new StorestowError('ARCHIVE_UNAUTHORIZED', 'x'), 'rejected ARCHIVE_UNAUTHORIZED'],
     ['unauthorized', new StorestowError('ARCHIVE_UNAUTHORIZED', 'x'), 'rejected ARCHIVE_UNAUTHORIZED'],
-    ['timeout', new Error('x'), 'unknown ARCHIVE_AMBIGUOUS'],
+    ['timeout', new Error('x'), 'unknown ARCHIVE_AMBIGUOUS silent'],
     ['interrupted', new Error('x'), 'unknown ARCHIVE_AMBIGUOUS broken'],
   ] as const)('%s for %s → %s', (failure, cause, verdict) => {
     expect(kinds([readFailure({ failure, cause })])).toEqual([verdict]);
