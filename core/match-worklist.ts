@@ -12,7 +12,7 @@ import { rulesOfItem, type WorklistItem } from './coerce/worklist-item.ts';
 import type { WorklistQuery, WorklistRule } from './coerce/worklist-rule.ts';
 import { asStorestowError, StorestowError } from './errors.ts';
 import type { ObjectStore } from './store/object-store.ts';
-import type { Worklist } from './stow/worklist.ts';
+import type { Worklist, WorklistValues } from './stow/worklist.ts';
 
 export interface WorklistMatcher {
   /**
@@ -32,6 +32,9 @@ export interface WorklistPorts {
 /** Milliseconds for which an answer serves the instances of its study without a question; what was refused is asked again after it. */
 export const WORKLIST_TTL = 60_000;
 
+/** Milliseconds for which a worklist that did not answer is not asked, for any study: instances would wait in vain one after the other. */
+export const WORKLIST_PAUSE = 10_000;
+
 /** Answers remembered. */
 const MAX_REMEMBERED = 1000;
 
@@ -42,6 +45,7 @@ interface Remembered {
 
 export function createWorklistMatcher({ store, worklist, now = Date.now }: WorklistPorts): WorklistMatcher {
   const remembered = new Map<string, Remembered>();
+  let away: { readonly until: number; readonly error: StorestowError } | undefined;
 
   function remember(key: string, rules: Promise<readonly SetRule[]>): void {
     remembered.delete(key);
@@ -52,10 +56,21 @@ export function createWorklistMatcher({ store, worklist, now = Date.now }: Workl
     }
   }
 
+  async function ask(query: WorklistQuery): Promise<readonly WorklistValues[]> {
+    if (away !== undefined && now() < away.until) throw away.error;
+    try {
+      return await worklist.find(query);
+    } catch (thrown) {
+      const error = asStorestowError(thrown);
+      if (error.code === 'WORKLIST_UNAVAILABLE') away = { until: now() + WORKLIST_PAUSE, error };
+      throw error;
+    }
+  }
+
   async function find(key: string, query: WorklistQuery | undefined, rule: WorklistRule): Promise<readonly SetRule[]> {
     const kept = await readKept(store, key, rule);
     if (kept !== undefined) return kept;
-    const decision = decideWorklist(query === undefined ? undefined : await worklist.find(query), rule);
+    const decision = decideWorklist(query === undefined ? undefined : await ask(query), rule);
     if (decision.kind === 'refuse') throw refusal(decision.code, rule);
     const item = decision.kind === 'take' ? decision.item : {};
     const rules = rulesOfItem(item, rule.attributes);

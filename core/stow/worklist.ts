@@ -2,12 +2,13 @@
  * A Modality Worklist asked as dcm4chee has it: GET `…/aets/WORKLIST/rs/mwlitems`, like QIDO-RS; nothing found is 204. What it
  * answers is hostile: only items that have what was asked for count, and only values that are what the dictionary says.
  */
+import type { ArchiveConfig } from '../config/schema.ts';
 import type { VR } from '../dicom/data-set.ts';
 import { tagOf, vrOf } from '../dicom/dictionary.ts';
 import { StorestowError } from '../errors.ts';
 import { retry } from '../retry.ts';
 import { items as itemsOf, parseDataSets, values as valuesOf, vrIn, type JsonDataSet } from './dicom-json.ts';
-import type { Connection } from './dicomweb.ts';
+import { openConnection, type Connection } from './dicomweb.ts';
 import type { HttpAnswer } from './http.ts';
 
 /** By which items are found. */
@@ -43,6 +44,14 @@ export function worklistAddress(url: string): { readonly origin: string; readonl
     'CONFIG_INVALID',
     'coerce.worklist.url is not an http or https address without credentials and query; give https://HOST/…/aets/WORKLIST/rs/mwlitems',
   );
+}
+
+/** Seconds for an answer: instances wait for it, and for the next one those that came behind them. */
+const TIMEOUT = 20;
+
+/** With the credentials and certificates of the archive. Throws `CONFIG_INVALID`. */
+export function openWorklistConnection(url: string, archive: ArchiveConfig): Connection {
+  return openConnection({ ...archive, timeout: Math.min(archive.timeout, TIMEOUT) }, worklistAddress(url).origin);
 }
 
 /** `attributes` are keywords. The connection is one to the address's origin. Throws `CONFIG_INVALID` for the address. */

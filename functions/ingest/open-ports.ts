@@ -15,7 +15,7 @@ import { archiveUrl } from '../../core/stow/archive-url.ts';
 import { createArchive } from '../../core/stow/dicomweb-archive.ts';
 import { openConnection } from '../../core/stow/dicomweb.ts';
 import type { Archive } from '../../core/stow/outcome.ts';
-import { createWorklist, worklistAddress } from '../../core/stow/worklist.ts';
+import { createWorklist, openWorklistConnection } from '../../core/stow/worklist.ts';
 import { openRuleSet } from './open-rule-set.ts';
 import type { IngestPorts } from './ports.ts';
 import { leaseTimes } from './study-lease.ts';
@@ -81,7 +81,7 @@ function openWorklist(
   archive: ArchiveConfig,
   store: ObjectStore,
 ): { readonly matcher: WorklistMatcher; close(): Promise<void> } {
-  const connection = openConnection(archive, worklistAddress(url).origin);
+  const connection = openWorklistConnection(url, archive);
   return {
     matcher: createWorklistMatcher({ store, worklist: createWorklist(url, attributes, connection) }),
     close: async () => connection.close(),

@@ -8,8 +8,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { checkWorklist } from '../../cli/check-worklist.ts';
 import { parseConfig } from '../../core/config/load.ts';
 import type { ArchiveConfig } from '../../core/config/schema.ts';
-import { openConnection, type Connection } from '../../core/stow/dicomweb.ts';
-import { createWorklist, worklistAddress, type Worklist } from '../../core/stow/worklist.ts';
+import type { Connection } from '../../core/stow/dicomweb.ts';
+import { createWorklist, openWorklistConnection, type Worklist } from '../../core/stow/worklist.ts';
 import { startEmbeddedArchive, type EmbeddedArchive } from '../../local-cloud/archive/server.ts';
 import { temporaryFolder, type TemporaryFolder } from '../support/temporary-folder.ts';
 
@@ -39,7 +39,7 @@ describe('the worklist of the embedded archive', () => {
   beforeAll(async () => {
     folder = await temporaryFolder('worklist');
     archive = await startEmbeddedArchive({ folder: folder.path });
-    connection = openConnection(archiveConfig({ url: archive.url }));
+    connection = openWorklistConnection(urlOf('WORKLIST'), archiveConfig({ url: archive.url }));
   });
   beforeEach(async () => writeFile(join(folder.path, 'worklist.json'), JSON.stringify(ITEMS)));
   afterAll(async () => {
@@ -108,7 +108,7 @@ it('a worklist elsewhere is asked with the credentials of the archive', async ()
   await once(server, 'listening');
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/rs/mwlitems`;
   const config = archiveConfig({ url: 'http://archive.example/rs/studies', auth: { kind: 'bearer', token: 'let-me-in' } });
-  const connection = openConnection(config, worklistAddress(url).origin);
+  const connection = openWorklistConnection(url, config);
   try {
     expect(await createWorklist(url, ATTRIBUTES, connection).find({ match: 'accession', accessionNumber: 'A-1' })).toEqual([]);
     expect(asked).toMatchObject([{ authorization: 'Bearer let-me-in' }]);

@@ -2,7 +2,13 @@ import { describe, expect, it } from 'vitest';
 
 import type { WorklistQuery, WorklistRule } from '../../core/coerce/worklist-rule.ts';
 import { StorestowError } from '../../core/errors.ts';
-import { createKeptMatcher, createWorklistMatcher, WORKLIST_TTL, type WorklistMatcher } from '../../core/match-worklist.ts';
+import {
+  createKeptMatcher,
+  createWorklistMatcher,
+  WORKLIST_PAUSE,
+  WORKLIST_TTL,
+  type WorklistMatcher,
+} from '../../core/match-worklist.ts';
 import { createMemoryStore } from '../../core/store/memory-store.ts';
 import type { ObjectStore } from '../../core/store/object-store.ts';
 import type { WorklistValues } from '../../core/stow/worklist.ts';
@@ -153,11 +159,36 @@ describe('what is refused', () => {
     expect((error as Error).message).not.toMatch(/A-17|Head/);
   });
 
-  it('for a passing reason is asked for again at once', async () => {
+  it('for want of an answer is not asked for ten seconds, for any study, and then again', async () => {
     const made = double();
+    await made.matcher.match('1.2.9', QUERY, RULE);
     made.items = new StorestowError('WORKLIST_UNAVAILABLE', 'away');
-    await expect(made.matcher.match(STUDY, QUERY, RULE)).rejects.toMatchObject({ code: 'WORKLIST_UNAVAILABLE', retryable: true });
+    for (const study of [STUDY, STUDY, '1.2.4']) {
+      await expect(made.matcher.match(study, QUERY, RULE)).rejects.toMatchObject({
+        code: 'WORKLIST_UNAVAILABLE',
+        retryable: true,
+      });
+    }
+    expect(made.asked).toHaveLength(2);
+    expect(await made.matcher.match('1.2.9', QUERY, RULE)).toEqual(HEAD_RULES);
     made.items = [HEAD];
+    made.now += WORKLIST_PAUSE;
+    expect(await made.matcher.match(STUDY, QUERY, RULE)).toEqual(HEAD_RULES);
+  });
+
+  it('because the bucket failed is asked for again at once', async () => {
+    const store = createMemoryStore();
+    let fails = true;
+    const failing: ObjectStore = Object.assign(Object.create(store) as ObjectStore, {
+      get: async (key: string) => store.get(key),
+      put: async (...args: Parameters<ObjectStore['put']>) => {
+        if (fails) throw new StorestowError('STORE_UNAVAILABLE', 'away');
+        return store.put(...args);
+      },
+    });
+    const made = double(failing);
+    await expect(made.matcher.match(STUDY, QUERY, RULE)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+    fails = false;
     expect(await made.matcher.match(STUDY, QUERY, RULE)).toEqual(HEAD_RULES);
   });
 
