@@ -68,7 +68,7 @@ const authSchema = z.discriminatedUnion('kind', [
 /** PEM files; for the archive and for the token server. */
 const tlsSchema = z
   .strictObject({
-    /** The only authorities that are trusted: files, `system` for those of the operating system, `bundled` for those that Node brings. Absent: `bundled`. */
+    /** The only authorities that are trusted: files, `system` for those of the operating system, `default` for those that Node trusts. Absent: `default`. */
     ca: z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]).optional(),
     /** The client's certificate, with the chain that it needs, and its key. */
     cert: z.string().min(1).optional(),

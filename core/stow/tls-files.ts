@@ -7,15 +7,15 @@ import { StorestowError } from '../errors.ts';
 
 /** PEM, as node:tls takes it. */
 export interface TlsMaterial {
-  /** Absent: the authorities that Node brings. */
+  /** Absent: the authorities that Node trusts by default. */
   readonly ca?: string[];
   readonly cert?: string;
   readonly key?: string;
   readonly passphrase?: string;
 }
 
-/** Names in `archive.tls.ca` that are no files: the authorities of the operating system, and those that Node brings. */
-const STORES = new Set(['system', 'bundled'] as const);
+/** In `archive.tls.ca` no files: the authorities of the operating system, and those that Node trusts by default (NODE_EXTRA_CA_CERTS included). */
+const STORES = new Set(['system', 'default'] as const);
 const CERTIFICATES = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
 /** Throws `CONFIG_INVALID` where a file is unreadable, is not what its setting says, or key and certificate do not belong together. */

@@ -67,7 +67,7 @@ describe.skipIf(requirePeer('openssl', opensslAvailable()))('an archive behind T
 
     it('is trusted by one of several authorities', async () => {
       const { port } = await front();
-      expect(await store(port, { ca: ['bundled', stranger.ca, hospital.ca] })).toMatchObject({ kind: 'stored' });
+      expect(await store(port, { ca: ['default', stranger.ca, hospital.ca] })).toMatchObject({ kind: 'stored' });
     });
 
     const never: [string, ArchiveTls | 'stranger', Partial<{ days: number; names: string }>, RegExp][] = [
