@@ -2,6 +2,7 @@
 import { queryAudit, type AuditRow } from '../core/audit/query.ts';
 import { csvReport, reportEntry, type ReportEntry } from '../core/audit/report.ts';
 import { filteredCommand, filterOf } from './audit-filter.ts';
+import { auditStudyCommand } from './audit-study.ts';
 import { auditVerifyCommand } from './audit-verify.ts';
 import { configOption, examples, Option, type Subcommand } from './command.ts';
 import { openExistingBucket } from './existing-bucket.ts';
@@ -48,6 +49,7 @@ export function auditCommand(finish: Finish): Subcommand {
         finish(EXIT.done);
       })
       .addCommand(auditVerifyCommand(finish))
+      .addCommand(auditStudyCommand(finish))
   );
 }
 

@@ -1,6 +1,7 @@
 /** What the bucket knows of every received instance: the key's parts, and the record that its tags hold. */
 import { createLimit } from '../concurrency.ts';
 import { asStorestowError } from '../errors.ts';
+import { listSegments } from '../store/list-segments.ts';
 import { encodeKeyPart, INCOMING_PREFIX, parseObjectKey, type ObjectKeyParts } from '../store/object-key.ts';
 import type { ObjectInfo, ObjectStore } from '../store/object-store.ts';
 import type { AuditRecord, Status } from './record.ts';
@@ -52,6 +53,30 @@ export function auditPrefix({ site, callingAET, callingIP, studyInstanceUID }: A
   return studyInstanceUID === undefined ? ofSource : `${ofSource}${encodeKeyPart(studyInstanceUID)}/`;
 }
 
+/**
+ * The same for a study whose source is not known: its place below each source, in key order. One request a source, instead of a
+ * listing of everything.
+ */
+async function* auditPrefixes(store: ObjectStore, filter: AuditFilter): AsyncGenerator<string> {
+  const { site, callingAET, callingIP, studyInstanceUID } = filter;
+  if (studyInstanceUID === undefined || (callingAET !== undefined && callingIP !== undefined && site !== undefined)) {
+    yield auditPrefix(filter);
+    return;
+  }
+  const [title, address] = [callingAET, callingIP].map((part) => (part === undefined ? '' : encodeKeyPart(part)));
+  for await (const ofSite of site === undefined ? listSegments(store, INCOMING_PREFIX) : [encodeKeyPart(site)]) {
+    for await (const source of listSegments(store, `${INCOMING_PREFIX}${ofSite}/`)) {
+      const [sourceTitle = '', sourceAddress = ''] = source.split('@');
+      if ((title !== '' && title !== sourceTitle) || (address !== '' && address !== sourceAddress)) continue;
+      yield `${INCOMING_PREFIX}${ofSite}/${source}/${encodeKeyPart(studyInstanceUID)}/`;
+    }
+  }
+}
+
+async function* listObjects(store: ObjectStore, filter: AuditFilter): AsyncGenerator<ObjectInfo> {
+  for await (const prefix of auditPrefixes(store, filter)) yield* store.list({ prefix });
+}
+
 /** What can be told without a request for the object's tags. */
 export function matchesKey(filter: AuditFilter, parts: ObjectKeyParts, received: Date): boolean {
   return (
@@ -91,7 +116,7 @@ export async function* queryAudit(store: ObjectStore, filter: AuditFilter, optio
     const row = await ahead.shift();
     return row !== undefined && matchesRecord(filter, row.record) ? row : undefined;
   };
-  for await (const info of store.list({ prefix: auditPrefix(filter) })) {
+  for await (const info of listObjects(store, filter)) {
     const parts = parseObjectKey(info.key);
     if (parts === undefined || !matchesKey(filter, parts, info.lastModified)) continue;
     const row = limit(() => readRow(store, info, parts));

@@ -140,6 +140,48 @@ describe('queryAudit', () => {
     expect(prefixes).toEqual(['incoming/south/']);
   });
 
+  it('finds a study below every source, in key order, without listing the others', async () => {
+    const bucket = createMemoryStore();
+    const sources = ['north', 'north-2', 'a/b'].flatMap((site) =>
+      ['CT1', 'CT1 ', 'CT10', ''].flatMap((callingAET) =>
+        ['10.0.0.5', '::1', ''].map((callingIP) => ({ site, callingAET, callingIP })),
+      ),
+    );
+    for (const source of sources) {
+      for (const studyInstanceUID of ['1.2.3', '1.2.3.4', '1.2']) {
+        await bucket.put(objectKey({ ...PARTS, ...source, studyInstanceUID }), new Uint8Array(1));
+      }
+    }
+    let listed = 0;
+    const counting = Object.assign(Object.create(bucket) as ObjectStore, {
+      async *list(options: Parameters<ObjectStore['list']>[0]) {
+        for await (const info of bucket.list(options)) {
+          listed += 1;
+          yield info;
+        }
+      },
+      getTags: (key: string) => bucket.getTags(key),
+    });
+    const filters: AuditFilter[] = [
+      {},
+      { site: 'north' },
+      { callingAET: 'CT1' },
+      { callingIP: '::1' },
+      { site: 'a/b', callingAET: 'CT10' },
+      { callingAET: '', callingIP: '' },
+    ];
+    const everything = await collect(queryAudit(bucket, {}));
+    for (const filter of filters) {
+      const wanted = { ...filter, studyInstanceUID: '1.2.3' };
+      listed = 0;
+      const found = await collect(queryAudit(counting, wanted));
+      expect(found).toEqual(everything.filter((row) => matchesKey(wanted, row, row.received)));
+      expect(found.length).toBeGreaterThan(0);
+      // One a source and site at most beside what was asked for, of three times as many objects.
+      expect(listed).toBeLessThanOrEqual(found.length + sources.length + 3);
+    }
+  });
+
   it('reads tags in parallel, within the bound, and keeps the order of the keys', async () => {
     let underWay = 0;
     let most = 0;
