@@ -42,7 +42,7 @@ export async function verifyStudy(
 }
 
 /** Instances in a row that could not be asked for until the rest of an unlisted study is not asked for either. */
-const MAX_IN_A_ROW = 3;
+const MAX_IN_A_ROW = 2;
 
 type Unverifiable = Extract<Verification, { verdict: 'unverifiable' }>;
 type Listed = ReadonlyMap<string, ArchivedInstance>;
