@@ -50,13 +50,27 @@ export function createQido(web: DicomWeb): Qido {
     return digests === true && tellsDigests ? '&includefield=all' : '';
   }
 
-  async function askForList(
+  /** Those of a list, and again behind them: an archive may answer with fewer at once than it has (PS3.18 8.3.4.4). */
+  async function askForList(study: string, uids: readonly string[], asking: Asking): Promise<readonly ArchivedInstance[]> {
+    const wanted = new Set(uids);
+    const found = new Map<string, ArchivedInstance>();
+    for (let before = -1; found.size > before && found.size < wanted.size;) {
+      before = found.size;
+      const dataSets = await askForPage(study, uids, before, asking);
+      for (const instance of readInstances(dataSets, study, wanted)) found.set(instance.sopInstanceUID, instance);
+    }
+    return [...found.values()];
+  }
+
+  async function askForPage(
     study: string,
     uids: readonly string[],
+    offset: number,
     { digests, signal }: Asking,
   ): Promise<readonly JsonDataSet[]> {
+    const page = offset === 0 ? '' : `&limit=${String(PAGE)}&offset=${String(offset)}`;
     try {
-      return await query.underStudy(study, `instances?SOPInstanceUID=${uids.join(',')}${fields(digests)}`, signal);
+      return await query.underStudy(study, `instances?SOPInstanceUID=${uids.join(',')}${page}${fields(digests)}`, signal);
     } catch (error) {
       // 400, 414 and the like to a list: the archive may still answer to the whole study.
       if (uids.length > 1 && error instanceof StorestowError && error.code === 'ARCHIVE_REFUSED') return [];
@@ -98,7 +112,7 @@ export function createQido(web: DicomWeb): Qido {
       if (wanted.size > UIDS_A_QUESTION * MAX_QUESTIONS) return askForStudy(study, wanted, asking);
       const found = new Map<string, ArchivedInstance>();
       for (const uids of chunksOf([...wanted], UIDS_A_QUESTION)) {
-        const answered = readInstances(await askForList(study, uids, asking), study, new Set(uids));
+        const answered = await askForList(study, uids, asking);
         if (answered.length >= 2) listsUnderstood = true;
         for (const instance of answered) found.set(instance.sopInstanceUID, instance);
       }

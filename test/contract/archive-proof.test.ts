@@ -336,6 +336,36 @@ describe('on an archive that answers as dcm4chee does', () => {
     expect(await storing).toMatchObject([{ kind: 'retryable', code: 'INVOCATION_TIMEOUT' }]);
   });
 
+  describe('a listing', () => {
+    it('goes on behind an answer that has fewer than there are', async () => {
+      const archive = archiveOf();
+      const instances = outgoingStudy(newStudy(), 5);
+      await archive.store(instances);
+      const uids = instances.map(({ sopInstanceUID }) => sopInstanceUID);
+      const first = (count: number): Fault => ({
+        kind: 'answer',
+        status: 200,
+        body: JSON.stringify(uids.slice(0, count).map((uid) => ({ '00080018': { vr: 'UI', Value: [uid] } }))),
+      });
+      faults.next('qido', first(2));
+      const asked = faults.of('qido').length;
+      expect([...(await archive.find(instances[0]?.studyInstanceUID ?? '', uids)).keys()]).toEqual(uids);
+      expect(faults.of('qido').length - asked).toBe(2);
+    });
+
+    it('of many is by the page of the study, digests included', async () => {
+      const study = newStudy();
+      const archive = archiveOf({ maxInstances: 300, implementationVersionName: VERSION });
+      await archive.store(outgoingStudy(study, 250));
+      const asked = faults.of('qido').length;
+      const uids = Array.from({ length: 249 }, (_, index) => `${study}.1.${String(index + 2)}`);
+      const found = await archive.find(study, uids);
+      expect([...found.values()].filter(({ storageDigest }) => storageDigest !== undefined)).toHaveLength(249);
+      expect(found.has(`${study}.1.1`)).toBe(false);
+      expect(faults.of('qido').length - asked).toBe(1);
+    });
+  });
+
   it('asks nothing more than the confirmation where the digests are equal', async () => {
     const archive = archiveOf({ implementationVersionName: VERSION });
     const study = newStudy();
