@@ -13,6 +13,8 @@ import type { ObjectStore } from '../core/store/object-store.ts';
 import { createDirectStore } from '../functions/direct/direct-store.ts';
 import { openSentJournal } from '../functions/direct/sent-journal.ts';
 import { openPorts } from '../functions/ingest/open-ports.ts';
+import { openExtendedAttributes } from '../local-uploader/extended-attributes.ts';
+import { FileMarker } from '../local-uploader/file-marks.ts';
 import { parseSeedArguments, type SeedArguments } from '../local-uploader/seed-arguments.ts';
 import { UploadJournal } from '../local-uploader/upload-journal.ts';
 import { uploadExitCode, type UploadReport } from '../local-uploader/upload-report.ts';
@@ -175,7 +177,7 @@ async function watch(
   process.once('disconnect', orphaned);
   const spool = spoolOf(options, data);
   const journal = new UploadJournal(spool, { log, now });
-  const ports = { store, log, now, ...notesOf(journal) };
+  const ports = { store, log, now, ...notesOf(journal, await openMarker(config, log)) };
   try {
     await watchSpool(spool, ports, uploadOptionsOf(options, seed, config), {
       signal: ending,
@@ -190,9 +192,19 @@ async function watch(
 
 const now = (): Date => new Date();
 
-/** What the uploader does, noted for `storestow status`. */
-function notesOf(journal: UploadJournal): Pick<UploadPorts, 'onSending' | 'onEnded'> {
-  return { onSending: (file) => journal.sending(file), onEnded: (file) => journal.ended(file) };
+/** What the uploader does, noted for `storestow status`, and marked on the files that stay. */
+function notesOf(journal: UploadJournal, marker: FileMarker | undefined): Pick<UploadPorts, 'onSending' | 'onEnded'> {
+  return {
+    onSending: (file) => journal.sending(file),
+    onEnded: (file) => {
+      journal.ended(file);
+      marker?.mark(file);
+    },
+  };
+}
+
+async function openMarker({ upload: { marks } }: Config, log: Log): Promise<FileMarker | undefined> {
+  return marks ? new FileMarker(await openExtendedAttributes(), log) : undefined;
 }
 
 function spoolOf({ spool }: Options, data: string): string {
@@ -211,10 +223,11 @@ async function upload(
   let files = 0;
   const onProgress = (): void => progress.step(++files);
   const uploadOptions = uploadOptionsOf(options, seed, config);
+  const marker = await openMarker(config, log);
   const noting = async <Result>(spool: string, work: (ports: UploadPorts) => Promise<Result>): Promise<Result> => {
     const journal = new UploadJournal(spool, { log, now });
     try {
-      return await work({ store, log, now, onProgress, ...notesOf(journal) });
+      return await work({ store, log, now, onProgress, ...notesOf(journal, marker) });
     } finally {
       await journal.close();
     }

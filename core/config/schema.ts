@@ -154,6 +154,8 @@ export const uploadSchema = z.strictObject({
   concurrency: z.int().min(1).max(256).default(16),
   /** Seconds without a write until a file counts as complete. */
   settle: z.number().min(0).default(1),
+  /** Tags and comments on files that stay, for the Finder and the file managers of Linux. */
+  marks: z.boolean().default(true),
 });
 
 export const ingestSchema = z.strictObject({

@@ -17,7 +17,7 @@ import { temporaryFolder, type TemporaryFolder } from '../support/temporary-fold
 import { waitUntil } from '../support/wait-until.ts';
 
 const run = promisify(execFile);
-const SUBCOMMANDS = ['up', 'upload', 'redrive', 'service', 'process', 'audit', 'doctor'] as const;
+const SUBCOMMANDS = ['up', 'upload', 'redrive', 'service', 'status', 'process', 'audit', 'doctor'] as const;
 const EXIT = { done: 0, failed: 1, usage: 2, temporary: 75 } as const;
 
 let folder: TemporaryFolder;
