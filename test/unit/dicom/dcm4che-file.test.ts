@@ -458,6 +458,31 @@ describe('any file', () => {
   });
 });
 
+describe('any bytes', () => {
+  const mutation = fc.record({ at: fc.nat(), byte: fc.constantFrom(0, 1, 0x20, 0x41, 0x4e, 0x51, 0x53, 0x55, 0xe0, 0xfe, 0xff) });
+  const damaged = fc.tuple(arbitraryFile, fc.array(mutation, { minLength: 1, maxLength: 4 })).map(([built, mutations]) => {
+    const file = buildDicom({ ...built, elements: withIdentity(built.elements), trailing: new Uint8Array(0) });
+    for (const { at, byte } of mutations) file[at % file.length] = byte;
+    return file;
+  });
+
+  it('are told, with a file that stays as it is, or not told', async () => {
+    let predicted = 0;
+    await fc.assert(
+      fc.asyncProperty(damaged, async (file) => {
+        const once = await predict(file);
+        if ('unpredictable' in once) return;
+        predicted++;
+        const stored = dcm4cheFile(readPart10(file), VERSION);
+        if ('unpredictable' in stored) throw new Error(stored.unpredictable);
+        expect(await predict(joined(stored.segments))).toEqual(once);
+      }),
+      { numRuns: 500 },
+    );
+    expect(predicted).toBeGreaterThan(20);
+  });
+});
+
 interface Pair {
   readonly file: string;
   readonly sentMd5: string;
