@@ -13,7 +13,7 @@ import { readSecret } from './secret.ts';
 export type OAuth2Auth = Extract<ArchiveAuth, { kind: 'oauth2' }>;
 
 const MAX_ANSWER_BYTES = 256 * 1024;
-/** Bridges what a restart or a connection that was kept too long costs; a longer outage is the caller's to wait for. */
+/** Bridges a connection that was kept too long and a moment of overload; an outage is the caller's to wait for. */
 const RETRY = { retries: 2, firstDelay: 100, maxDelay: 500 };
 
 /** `http` is a client of the token server's origin. Throws `TOKEN_UNAVAILABLE` and `ARCHIVE_UNAUTHORIZED`, both retryable, and what `readSecret` throws. */
@@ -74,11 +74,14 @@ async function ask(
   return new Response(answer.slice(), { status, headers: { 'content-type': contentType } });
 }
 
-/** Throws `TOKEN_UNAVAILABLE` where another try can help at once. */
+/** Throws `TOKEN_UNAVAILABLE`, here retryable where another try can help at once. */
 function received(result: HttpResult): HttpAnswer {
   if (result.kind === 'failed') {
     const why = result.cause instanceof StorestowError ? result.cause.message : 'it does not answer; check that it runs';
-    throw new StorestowError('TOKEN_UNAVAILABLE', `no token: ${why}`, { cause: result.cause });
+    throw new StorestowError('TOKEN_UNAVAILABLE', `no token: ${why}`, {
+      cause: result.cause,
+      retryable: result.failure === 'interrupted',
+    });
   }
   const { status, complete } = result;
   if (complete && status < 500 && status !== 429) return result;

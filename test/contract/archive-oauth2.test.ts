@@ -122,6 +122,12 @@ describe('a token by client credentials', () => {
     expect(await asked).toMatchObject({ value: TOKEN });
   });
 
+  it('waits once for a token server that does not answer', { timeout: 30_000 }, async () => {
+    server.answer = 'never';
+    await expect(request()).rejects.toMatchObject({ code: 'TOKEN_UNAVAILABLE', retryable: true });
+    expect(server.requests).toHaveLength(1);
+  });
+
   it('retryable where nobody listens', async () => {
     const tokenUrl = `http://127.0.0.1:${String(await freePort())}/token`;
     await expect(request({ tokenUrl })).rejects.toMatchObject({ code: 'TOKEN_UNAVAILABLE', retryable: true });

@@ -15,7 +15,7 @@ export interface TokenServer {
   readonly tokenUrl: string;
   readonly requests: readonly { readonly headers: IncomingHttpHeaders; readonly body: string }[];
   /** What it answers from now on; undefined: it hangs up. */
-  answer: TokenAnswer | undefined;
+  answer: TokenAnswer | 'never' | undefined;
   close(): Promise<void>;
 }
 
@@ -30,6 +30,7 @@ export async function startTokenServer(answer: TokenAnswer): Promise<TokenServer
         response.destroy();
         return;
       }
+      if (started.answer === 'never') return;
       const { status = 200, headers = {}, body: answered } = started.answer;
       response.writeHead(status, { 'content-type': 'application/json', ...headers });
       response.end(typeof answered === 'string' ? answered : JSON.stringify(answered));
