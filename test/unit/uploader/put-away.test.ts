@@ -1,0 +1,58 @@
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { identityOf, type FileIdentity } from '../../../local-uploader/file-identity.ts';
+import { moveFile, removeFile } from '../../../local-uploader/put-away.ts';
+import { temporaryFolder, type TemporaryFolder } from '../../support/temporary-folder.ts';
+
+describe('putting a file away', () => {
+  let folder: TemporaryFolder;
+  beforeEach(async () => {
+    folder = await temporaryFolder('put-away');
+    await mkdir(at('spool'));
+  });
+  afterEach(() => folder.remove());
+
+  const at = (...names: string[]): string => join(folder.path, ...names);
+  const lay = async (name: string): Promise<FileIdentity> => {
+    await writeFile(at('spool', name), name);
+    return identityOf(await stat(at('spool', name), { bigint: true }));
+  };
+
+  it('does not write over a file whose name is its own with .uploaded behind it', async () => {
+    await lay('a.uploaded');
+    await removeFile(at('spool', 'a'), await lay('a'));
+    expect(await readdir(at('spool'))).toEqual(['a.uploaded']);
+    expect(await readFile(at('spool', 'a.uploaded'), 'utf8')).toBe('a.uploaded');
+  });
+
+  it.each([
+    ['a', 'a'],
+    ['a.uploaded', 'a.uploaded'],
+    ['left~0123456789abcdef.uploaded', 'left'],
+    ['n'.repeat(255), 'n'.repeat(255)],
+    ['\u{1f600}'.repeat(63), '\u{1f600}'.repeat(63)],
+  ])('moves %s to its name', async (name, moved) => {
+    await moveFile(at('spool', name), await lay(name), at('moved'), '0'.repeat(64));
+    expect(await readdir(at('moved'))).toEqual([moved]);
+    expect(await readFile(at('moved', moved), 'utf8')).toBe(name);
+    expect(await readdir(at('spool'))).toEqual([]);
+  });
+
+  it.each(['a', 'n'.repeat(255)])('puts the digest behind the name %s where that is taken', async (name) => {
+    await mkdir(at('moved'));
+    await writeFile(at('moved', name), 'another');
+    await moveFile(at('spool', name), await lay(name), at('moved'), '0123456789abcdef'.repeat(4));
+    expect(await readFile(at('moved', name), 'utf8')).toBe('another');
+    const [other = ''] = (await readdir(at('moved'))).filter((one) => one !== name);
+    expect(other).toMatch(/~0123456789ab$/);
+    expect(await readFile(at('moved', other), 'utf8')).toBe(name);
+  });
+
+  it('leaves what was put in the place of the file that was uploaded', async () => {
+    const uploaded = await lay('a');
+    await writeFile(at('spool', 'b'), 'another');
+    await expect(removeFile(at('spool', 'b'), uploaded)).rejects.toMatchObject({ code: 'FILE_CHANGED' });
+    expect((await readdir(at('spool'))).sort()).toEqual(['a', 'b']);
+  });
+});
