@@ -41,7 +41,8 @@ describe.skipIf(skip)('kill -9 in the middle of a study', () => {
     proxy = await startRecordingProxy(archive.url);
     port = await freePort();
     config = join(folder.path, 'storestow.json');
-    await writeFile(config, JSON.stringify({ archive: { url: proxy.url, maxInstances: 5, connections: 2 } }));
+    // The lease of a function that was killed runs out when the archive has had as long as this to answer.
+    await writeFile(config, JSON.stringify({ archive: { url: proxy.url, timeout: 5, maxInstances: 5, connections: 2 } }));
     up = await startUp();
   });
 

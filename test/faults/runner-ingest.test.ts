@@ -35,7 +35,10 @@ describe('the ingest function in its process, from the embedded bucket to the em
     runner = new FunctionRunner({
       queue,
       handler: INGEST_HANDLER,
-      env: { STORESTOW_CONFIG: JSON.stringify({ bucket, archive: { url: archive.url } }), STORESTOW_LOG_LEVEL: 'warn' },
+      env: {
+        STORESTOW_CONFIG: JSON.stringify({ bucket, archive: { url: archive.url, timeout: 3 } }),
+        STORESTOW_LOG_LEVEL: 'warn',
+      },
       bucket: 'folder',
       log: createLog({ level: 'silent' }),
       onResult: (result) => results.push(result),
