@@ -14,6 +14,7 @@ import { requirePeer } from '../support/peers.ts';
 import { descendantsOf, isRunning } from '../support/process-tree.ts';
 import { runStorestow, startStorestow, type Finished } from '../support/storestow-process.ts';
 import { temporaryFolder, type TemporaryFolder } from '../support/temporary-folder.ts';
+import { startTokenServer } from '../support/token-server.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
 const run = promisify(execFile);
@@ -302,6 +303,27 @@ describe('storestow doctor', () => {
       expect(code).toBe(EXIT.failed);
       expect(stdout).toMatch(/^FAIL {2}request length: ARCHIVE_SIZE_LIMIT: .*max-post-size/m);
     } finally {
+      await archive.close();
+    }
+  });
+
+  it.each([
+    [401, 'ARCHIVE_UNAUTHORIZED'],
+    [403, 'ARCHIVE_FORBIDDEN'],
+  ])('tells a token that was fetched from an archive that answers %i to it', async (status, code) => {
+    const archive = await startEmbeddedArchive({ folder: at('archive') });
+    const tokens = await startTokenServer({ body: { access_token: 'T0KEN', token_type: 'Bearer', expires_in: 300 } });
+    archive.faults.next('qido', ...Array.from({ length: 2 }, () => ({ kind: 'answer', status }) as const));
+    try {
+      const auth = { kind: 'oauth2', tokenUrl: tokens.tokenUrl, clientId: 'storestow', clientSecret: 'S3CRET' };
+      await writeFile(at('storestow.json'), JSON.stringify({ archive: { url: archive.url, auth } }));
+      const result = await storestow('doctor', '--data', data, '--config', at('storestow.json'));
+      expect(result.code).toBe(EXIT.failed);
+      expect(result.stdout).toMatch(/^ok {4}credentials: oauth2, client storestow: a token that lives 300 s /m);
+      expect(result.stdout).toMatch(new RegExp(`^FAIL {2}archive: ${code}: `, 'm'));
+      expect(JSON.stringify(result)).not.toMatch(/T0KEN|S3CRET/);
+    } finally {
+      await tokens.close();
       await archive.close();
     }
   });
