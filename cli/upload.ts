@@ -177,13 +177,15 @@ async function watch(
   process.once('disconnect', orphaned);
   const spool = spoolOf(options, data);
   const journal = new UploadJournal(spool, { log, now });
-  const ports = { store, log, now, ...notesOf(journal, await openMarker(config, log)) };
+  const marker = markerOf(config, log);
+  const ports = { store, log, now, ...notesOf(journal, marker) };
   try {
     await watchSpool(spool, ports, uploadOptionsOf(options, seed, config), {
       signal: ending,
       onListening: () => process.send?.('ready'),
     });
   } finally {
+    await marker?.settled();
     await journal.close();
     // The channel that is listened to would keep this process alive.
     process.off('disconnect', orphaned);
@@ -203,8 +205,8 @@ function notesOf(journal: UploadJournal, marker: FileMarker | undefined): Pick<U
   };
 }
 
-async function openMarker({ upload: { marks } }: Config, log: Log): Promise<FileMarker | undefined> {
-  return marks ? new FileMarker(await openExtendedAttributes(), log) : undefined;
+function markerOf({ upload: { marks } }: Config, log: Log): FileMarker | undefined {
+  return marks ? new FileMarker(openExtendedAttributes, log) : undefined;
 }
 
 function spoolOf({ spool }: Options, data: string): string {
@@ -223,12 +225,13 @@ async function upload(
   let files = 0;
   const onProgress = (): void => progress.step(++files);
   const uploadOptions = uploadOptionsOf(options, seed, config);
-  const marker = await openMarker(config, log);
+  const marker = markerOf(config, log);
   const noting = async <Result>(spool: string, work: (ports: UploadPorts) => Promise<Result>): Promise<Result> => {
     const journal = new UploadJournal(spool, { log, now });
     try {
       return await work({ store, log, now, onProgress, ...notesOf(journal, marker) });
     } finally {
+      await marker?.settled();
       await journal.close();
     }
   };

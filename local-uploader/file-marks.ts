@@ -109,13 +109,16 @@ function valueOf(bytes: Uint8Array | undefined): unknown {
 }
 
 export class FileMarker {
-  readonly #attributes: ExtendedAttributes | undefined;
+  readonly #open: () => Promise<ExtendedAttributes | undefined>;
   readonly #platform: NodeJS.Platform;
   readonly #log: Log;
+  #attributes: Promise<ExtendedAttributes | undefined> | undefined;
+  #marking: Promise<void> = Promise.resolve();
   #told = false;
 
-  constructor(attributes: ExtendedAttributes | undefined, log: Log, platform: NodeJS.Platform = process.platform) {
-    this.#attributes = attributes;
+  /** `open` is called when the first file is to be marked: most uploaders never have one. */
+  constructor(open: () => Promise<ExtendedAttributes | undefined>, log: Log, platform: NodeJS.Platform = process.platform) {
+    this.#open = open;
     this.#platform = platform;
     this.#log = log;
   }
@@ -123,15 +126,24 @@ export class FileMarker {
   /** Where it cannot, that is told once, and nothing else suffers. */
   mark(report: FileReport): void {
     const mark = markOf(report);
-    if (mark === undefined) return;
-    if (this.#attributes === undefined) {
+    if (mark !== undefined) this.#marking = this.#marking.then(() => this.#mark(report.path, mark));
+  }
+
+  /** Resolves when all are marked. */
+  async settled(): Promise<void> {
+    await this.#marking;
+  }
+
+  async #mark(path: string, mark: Mark): Promise<void> {
+    const attributes = await (this.#attributes ??= this.#open());
+    if (attributes === undefined) {
       this.#tell('files are not marked: this system has no extended attributes');
       return;
     }
     try {
-      for (const { name, marked } of attributesOf(this.#platform)) this.#set(this.#attributes, report.path, name, marked, mark);
+      for (const { name, marked } of attributesOf(this.#platform)) this.#set(attributes, path, name, marked, mark);
     } catch (err) {
-      this.#tell('a file could not be marked; does its file system keep extended attributes?', { file: report.path, err });
+      this.#tell('a file could not be marked; does its file system keep extended attributes?', { file: path, err });
     }
   }
 

@@ -51,42 +51,52 @@ class Attributes implements ExtendedAttributes {
 }
 
 const silent = createLog({ level: 'silent' });
+
+function markerOf(attributes: ExtendedAttributes | undefined, platform: NodeJS.Platform, log: Log = silent): FileMarker {
+  return new FileMarker(async () => attributes, log, platform);
+}
+
+async function markAll(marker: FileMarker, ...reports: readonly FileReport[]): Promise<void> {
+  for (const report of reports) marker.mark(report);
+  await marker.settled();
+}
+
 const TAGS = 'com.apple.metadata:_kMDItemUserTags';
 const COMMENT = 'com.apple.metadata:kMDItemFinderComment';
 
 describe('on Linux', () => {
-  it("a tag of ours takes the place of ours, and a person's own stay", () => {
+  it("a tag of ours takes the place of ours, and a person's own stay", async () => {
     const attributes = new Attributes();
     attributes.values.set('user.xdg.tags', Buffer.from('teaching,failed,to read'));
-    const marker = new FileMarker(attributes, silent, 'linux');
-    marker.mark(kept);
+    const marker = markerOf(attributes, 'linux');
+    await markAll(marker, kept);
     expect(attributes.text('user.xdg.tags')).toBe('teaching,to read,uploaded');
     expect(attributes.text('user.xdg.comment')).toBe('storestow: uploaded as incoming/x');
-    marker.mark(damaged);
+    await markAll(marker, damaged);
     expect(attributes.text('user.xdg.tags')).toBe('teaching,to read,failed');
     expect(attributes.text('user.xdg.comment')).toBe('storestow: not uploaded: TRUNCATED');
   });
 
-  it("a person's comment stays, and what is marked already is not written again", () => {
+  it("a person's comment stays, and what is marked already is not written again", async () => {
     const attributes = new Attributes();
     attributes.values.set('user.xdg.comment', Buffer.from('ask Dr. M.'));
-    const marker = new FileMarker(attributes, silent, 'linux');
-    marker.mark(kept);
-    marker.mark(kept);
+    const marker = markerOf(attributes, 'linux');
+    await markAll(marker, kept);
+    await markAll(marker, kept);
     expect(attributes.text('user.xdg.comment')).toBe('ask Dr. M.');
     expect(attributes.writes).toBe(1);
   });
 });
 
 describe('on macOS', () => {
-  it('are binary property lists: tags with their colour, as the Finder writes them, and a comment', () => {
+  it('are binary property lists: tags with their colour, as the Finder writes them, and a comment', async () => {
     const attributes = new Attributes();
-    const marker = new FileMarker(attributes, silent, 'darwin');
-    marker.mark(kept);
+    const marker = markerOf(attributes, 'darwin');
+    await markAll(marker, kept);
     expect(attributes.text(TAGS).slice(0, 8)).toBe('bplist00');
     expect(attributes.value(TAGS)).toEqual(['uploaded\n2']);
     expect(attributes.value(COMMENT)).toBe('storestow: uploaded as incoming/x');
-    marker.mark(damaged);
+    await markAll(marker, damaged);
     expect(attributes.value(TAGS)).toEqual(['failed\n6']);
   });
 
@@ -96,15 +106,15 @@ describe('on macOS', () => {
     );
   });
 
-  it("a person's tags and comment stay; what is no property list does not", () => {
+  it("a person's tags and comment stay; what is no property list does not", async () => {
     const attributes = new Attributes();
     attributes.values.set(TAGS, buildBinaryPropertyList(['Red\n6', 'uploaded\n2', 'teaching']));
     attributes.values.set(COMMENT, buildBinaryPropertyList('ask Dr. M.'));
-    new FileMarker(attributes, silent, 'darwin').mark(damaged);
+    await markAll(markerOf(attributes, 'darwin'), damaged);
     expect(attributes.value(TAGS)).toEqual(['Red\n6', 'teaching', 'failed\n6']);
     expect(attributes.value(COMMENT)).toBe('ask Dr. M.');
     attributes.values.set(TAGS, Buffer.from('bplist00 cut'));
-    new FileMarker(attributes, silent, 'darwin').mark(kept);
+    await markAll(markerOf(attributes, 'darwin'), kept);
     expect(attributes.value(TAGS)).toEqual(['uploaded\n2']);
   });
 });
@@ -126,16 +136,16 @@ describe('where files cannot be marked', () => {
   it.each([
     ['no library', undefined],
     ['no such file system', refusing],
-  ])('%s: told once', (_, attributes) => {
+  ])('%s: told once', async (_, attributes) => {
     const { log, told } = telling();
-    const marker = new FileMarker(attributes, log, 'linux');
-    for (let times = 0; times < 3; times++) marker.mark(kept);
+    const marker = markerOf(attributes, 'linux', log);
+    await markAll(marker, kept, kept, kept);
     expect(told).toHaveLength(1);
   });
 
-  it('another system has none, and nothing is told', () => {
+  it('another system has none, and nothing is told', async () => {
     const { log, told } = telling();
-    new FileMarker(refusing, log, 'freebsd').mark(kept);
+    await markAll(markerOf(refusing, 'freebsd', log), kept);
     expect(told).toEqual([]);
   });
 });
