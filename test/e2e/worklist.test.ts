@@ -26,6 +26,7 @@ import { verifyRows } from '../../functions/verify/verify-rows.ts';
 import { startEmbeddedArchive, type EmbeddedArchive } from '../../local-cloud/archive/server.ts';
 import { buildImage, type BuiltElement } from '../support/build-dicom.ts';
 import { freePort } from '../support/free-port.ts';
+import { runStorestow } from '../support/storestow-process.ts';
 import { temporaryFolder, type TemporaryFolder } from '../support/temporary-folder.ts';
 
 const STUDY = '1.2.826.0.1.3680043.10.7.1';
@@ -219,6 +220,19 @@ describe('audit verify', () => {
       await verify.close();
     }
   }
+});
+
+it('storestow process, which has no bucket to keep an item in, asks no worklist and says so', async () => {
+  const at = (name: string): string => join(folder.path, name);
+  await worklistHas(item('A-17', 'Head'));
+  await writeFile(at('in.dcm'), buildImage({ extra: [{ tag: TAG.AccessionNumber, vr: 'SH', value: 'A-17' }] }));
+  const worklist = { url: archive.url.replace('{aet}/rs/studies', 'WORKLIST/rs/mwlitems'), attributes: ['StudyDescription'] };
+  await writeFile(at('storestow.json'), JSON.stringify({ coerce: { worklist } }));
+  const { code, stderr } = await runStorestow(['process', at('in.dcm'), '--out', at('out'), '--config', at('storestow.json')]);
+  expect(code).toBe(0);
+  expect(stderr).toContain('process asks no worklist');
+  expect(questions()).toEqual([]);
+  expect(text(readPart10(await readFile(at('out/in.dcm'))), TAG.StudyDescription)).toEqual([]);
 });
 
 describe('an instance without an item', () => {
