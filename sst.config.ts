@@ -68,6 +68,14 @@ export default $config({
       bucket: bucket.name,
       rules: [
         { id: 'abandoned-uploads', status: 'Enabled', filter: {}, abortIncompleteMultipartUpload: { daysAfterInitiation: 7 } },
+        // What a function that died has left. The bucket keeps versions: of a lease nobody needs them.
+        {
+          id: 'leases',
+          status: 'Enabled',
+          filter: { prefix: 'leases/' },
+          expiration: { days: 1 },
+          noncurrentVersionExpiration: { noncurrentDays: 1 },
+        },
         {
           id: 'deleted-versions',
           status: 'Enabled',
@@ -160,9 +168,7 @@ export default $config({
     const secrets: Record<string, $util.Input<string>> = {
       ...(archive.auth.kind === 'basic' ? { STORESTOW_ARCHIVE_PASSWORD: new sst.Secret('ArchivePassword').value } : {}),
       ...(archive.auth.kind === 'bearer' ? { STORESTOW_ARCHIVE_TOKEN: new sst.Secret('ArchiveToken').value } : {}),
-      ...(archive.auth.kind === 'oauth2'
-        ? { STORESTOW_ARCHIVE_CLIENT_SECRET: new sst.Secret('ArchiveClientSecret').value }
-        : {}),
+      ...(archive.auth.kind === 'oauth2' ? { STORESTOW_ARCHIVE_CLIENT_SECRET: new sst.Secret('ArchiveClientSecret').value } : {}),
     };
 
     // --- Functions. Each has its own log group and may write to that one only (AWS's managed policy: to any).
@@ -201,6 +207,11 @@ export default $config({
           { actions: ['s3:GetObject'], resources: [$interpolate`${bucket.arn}/config/*`] },
           // Each rule set that was ever used is kept, once.
           { actions: ['s3:GetObject', 's3:PutObject'], resources: [$interpolate`${bucket.arn}/rules/*`] },
+          // The lease on a study: taken, renewed, and deleted at the end under a condition, which needs the right to read it.
+          {
+            actions: ['s3:GetObject', 's3:PutObject', 's3:DeleteObject'],
+            resources: [$interpolate`${bucket.arn}/leases/*`],
+          },
           // What is taken of a worklist is kept, before it is used.
           { actions: ['s3:GetObject', 's3:PutObject'], resources: [$interpolate`${bucket.arn}/worklist/*`] },
           // Without it S3 answers 403, not 404, for an object that is gone.

@@ -114,6 +114,14 @@ describe('FunctionRunner', () => {
     expect(results.map((result) => result.key)).toEqual([key('good')]);
   });
 
+  it('does not count as a try that another instance is at the study', async () => {
+    enqueue('held');
+    await (await start()).drained();
+    expect(dead).toEqual([]);
+    expect(results.at(-1)).toMatchObject({ key: key('held'), state: 'stowed' });
+    expect(batches().length).toBeGreaterThan(8);
+  });
+
   it('tries again what a handler threw for, in the same process', async () => {
     enqueue('throw');
     await (await start()).drained();

@@ -64,12 +64,15 @@ const EXPECTED = [
 const INGEST_MAY = [
   'logs:CreateLogStream log-group:/storestow/production/ingest:*',
   'logs:PutLogEvents log-group:/storestow/production/ingest:*',
+  's3:DeleteObject BUCKET/leases/*',
   's3:GetObject BUCKET/config/*',
   's3:GetObject BUCKET/incoming/*',
+  's3:GetObject BUCKET/leases/*',
   's3:GetObject BUCKET/rules/*',
   's3:GetObject BUCKET/worklist/*',
   's3:GetObjectTagging BUCKET/incoming/*',
   's3:ListBucket BUCKET',
+  's3:PutObject BUCKET/leases/*',
   's3:PutObject BUCKET/rules/*',
   's3:PutObject BUCKET/worklist/*',
   's3:PutObjectTagging BUCKET/incoming/*',
@@ -133,12 +136,19 @@ describe.skipIf(requirePeer('SST on Linux x64', platformSupported))('sst.config.
     expect(resources.find(({ type }) => type === 'app')?.inputs).toMatchObject({ removal: 'retain-all', protect: true });
   });
 
-  it('expires what is stowed, and nothing else that is current', () => {
+  it('expires what is stowed, leases that were left, and nothing else that is current', () => {
     const rules = inputsOf('InstancesLifecycle')['rules'] as {
       readonly id: string;
       readonly expiration?: { readonly days?: number };
     }[];
     expect(rules.filter((rule) => rule.expiration?.days !== undefined)).toEqual([
+      {
+        id: 'leases',
+        status: 'Enabled',
+        filter: { prefix: 'leases/' },
+        expiration: { days: 1 },
+        noncurrentVersionExpiration: { noncurrentDays: 1 },
+      },
       {
         id: 'stowed-originals',
         status: 'Enabled',
@@ -273,7 +283,7 @@ describe.skipIf(requirePeer('SST on Linux x64', platformSupported))('sst.config.
     await writeFile(config, JSON.stringify({ archive: { url: 'https://pacs.example/rs/studies' } }));
     const resources = synthesize({ SST_STAGE: 'trial', STORESTOW_CONFIG: config });
     const lifecycle = resources.find(({ name }) => name === 'InstancesLifecycle')?.inputs['rules'] as { readonly id: string }[];
-    expect(lifecycle.map(({ id }) => id)).toEqual(['abandoned-uploads', 'deleted-versions']);
+    expect(lifecycle.map(({ id }) => id)).toEqual(['abandoned-uploads', 'leases', 'deleted-versions']);
     expect(resources.filter(({ type }) => type === 'sst:sst:Secret')).toEqual([]);
     expect(resources.find(({ type }) => type === 'app')?.inputs).toMatchObject({ removal: 'retain', protect: false });
   });

@@ -1,12 +1,15 @@
 /**
  * A handler that does what the keys say: `…crash…` kills its process, `…hang…` never answers, `…fail…` is a partial failure,
- * `…late…` was not begun, `…throw…` throws, `…nonsense…` answers out of form; anything else succeeds. Notes each batch in the file
+ * `…late…` was not begun, `…held…` is another's for eight turns, `…throw…` throws, `…nonsense…` answers out of form; anything else succeeds. Notes each batch in the file
  * `STORESTOW_TEST_NOTES`. Ready after a while, when it has made the file `STORESTOW_TEST_READY`, where that is given.
  */
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { StorestowError } from '../../../core/errors.ts';
 import { readObjectEvent } from '../../../core/store/object-event.ts';
+
+const HELD_TURNS = 8;
+let turn = 0;
 
 interface Context {
   readonly report?: (result: unknown) => void;
@@ -29,11 +32,16 @@ export async function handler(event: unknown, context: Context): Promise<unknown
   if (has('hang')) await new Promise(() => setInterval(() => undefined, 1_000));
   if (has('throw')) throw new StorestowError('CONFIG_INVALID', 'as the test wants it');
   if (has('nonsense')) return { batchItemFailures: [{ itemIdentifier: 'nobody' }] };
-  const codeOf = (key: string): string | undefined =>
-    key.includes('fail') ? 'ARCHIVE_UNAVAILABLE' : key.includes('late') ? 'INVOCATION_TIMEOUT' : undefined;
+  turn += 1;
+  const codeOf = (key: string): string | undefined => {
+    if (key.includes('fail')) return 'ARCHIVE_UNAVAILABLE';
+    if (key.includes('held') && turn <= HELD_TURNS) return 'LEASE_HELD';
+    return key.includes('late') ? 'INVOCATION_TIMEOUT' : undefined;
+  };
   for (const key of keys) {
     const code = codeOf(key);
-    context.report?.(code === undefined ? { key, state: 'stowed' } : { key, state: 'retry', code });
+    const retryAfter = code === 'LEASE_HELD' ? { retryAfter: 12.5 } : {};
+    context.report?.(code === undefined ? { key, state: 'stowed' } : { key, state: 'retry', code, ...retryAfter });
   }
   const failed = messages.filter((message) => message.keys.some((key) => codeOf(key) !== undefined));
   return { batchItemFailures: failed.map(({ messageId }) => ({ itemIdentifier: messageId })) };
