@@ -85,7 +85,9 @@ async function verify(
   try {
     const stowed = chosen.stowed(queryAudit(store, filter));
     const drawn = sample === undefined ? stowed : chosen.drawn(await sampleRows(stowed, sample, seed));
-    const verified = counted(verifyRows(drawn, archive.ports, { retrieveAll: retrieve }), tally, () => progress.step(chosen.total));
+    const verified = counted(verifyRows(drawn, archive.ports, { retrieveAll: retrieve }), tally, () =>
+      progress.step(chosen.total),
+    );
     if (json === true) await writeAll(jsonArray(entriesOf(verified)));
     else if (csv === true) await writeAll(csvVerification(verified));
     else await writeTable(verified);
