@@ -20,7 +20,8 @@ export interface Patience {
 
 export const PATIENCE: Patience = {
   confirmDelays: [0, 100, 250, 500, 1000],
-  settleDelay: 2000,
+  // With the questions that follow, longer than dcm4chee tries again by itself (2.5 s, contract, section 9).
+  settleDelay: 750,
   maxWait: 60_000,
 };
 
