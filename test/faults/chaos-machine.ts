@@ -1,22 +1,20 @@
 /**
- * A machine that runs the ingest function over a folder bucket and its queue, in a process of its own, so that it can be killed:
- * `chaos-machine.ts BUCKET CONFIG`, `CONFIG` as JSON. Ends with the process that forked it.
+ * A machine that runs the ingest function over a folder bucket and a queue, in a process of its own, so that it can be killed:
+ * `chaos-machine.ts BUCKET QUEUE CONFIG`, `CONFIG` as JSON. Ends with the process that forked it.
  */
-import { join } from 'node:path';
 import { asStorestowError } from '../../core/errors.ts';
 import { createLog } from '../../core/logging.ts';
-import { DATABASE_NAME } from '../../core/store/bucket-database.ts';
 import { openFolderStore } from '../../core/store/folder-store.ts';
 import { markFailed } from '../../functions/ingest/object-outcome.ts';
 import { ArrivalsQueue } from '../../local-cloud/arrivals-queue.ts';
 import { FunctionRunner, INGEST_HANDLER, type RunnerOptions } from '../../local-cloud/function-runner.ts';
 
-const [bucket = '', config = ''] = process.argv.slice(2);
+const [bucket = '', path = '', config = ''] = process.argv.slice(2);
 
 process.once('disconnect', () => process.kill(process.pid, 'SIGKILL'));
 const log = createLog({ level: 'silent' });
 const store = await openFolderStore(bucket);
-const queue = new ArrivalsQueue({ path: join(bucket, DATABASE_NAME), firstDelay: 200, maxDelay: 2000 });
+const queue = new ArrivalsQueue({ path, firstDelay: 200, maxDelay: 2000 });
 const options: RunnerOptions = {
   queue,
   handler: INGEST_HANDLER,

@@ -161,7 +161,7 @@ export function chaosPlan(seed: number, { patients, studies, instances }: ChaosS
       study,
       number,
       fate: fate(objects),
-      duplicates: objects.chance(0.15) ? objects.times(objects.between(1, 2), () => objects.below(CHAOS_LASTS)) : [],
+      duplicates: objects.chance(0.25) ? objects.times(objects.between(1, 2), () => objects.below(CHAOS_LASTS)) : [],
     })),
     stow: requests.times(100, () => stowFaults(requests)).flat(),
     qido: requests.times(8000, () => questionFault(requests)),

@@ -13,10 +13,8 @@ import { queryAudit } from '../../core/audit/query.ts';
 import { mapConcurrently } from '../../core/concurrency.ts';
 import { createLog } from '../../core/logging.ts';
 import { DATABASE_NAME } from '../../core/store/bucket-database.ts';
-import { insertArrival } from '../../core/store/arrivals.ts';
 import { openFolderStore, type FolderStore } from '../../core/store/folder-store.ts';
 import { objectKey } from '../../core/store/object-key.ts';
-import { openSharedDatabase } from '../../core/shared-database.ts';
 import { clearOutcome } from '../../functions/ingest/object-outcome.ts';
 import { sweep } from '../../functions/sweep/sweep.ts';
 import type { Fault } from '../../local-cloud/archive/faults.ts';
@@ -116,6 +114,8 @@ describe(`chaos, seed ${String(SEED)}`, () => {
   let bucket: string;
   let store: FolderStore;
   let queue: ArrivalsQueue;
+  /** Of events that come twice, for a machine that knows nothing of the first queue: no queue keeps the two apart. */
+  let duplicates: ArrivalsQueue;
   let archive: EmbeddedArchive;
   let faults: WatchedFaults;
   const machines: ChildProcess[] = [];
@@ -125,7 +125,8 @@ describe(`chaos, seed ${String(SEED)}`, () => {
     folder = await temporaryFolder('chaos');
     bucket = join(folder.path, 'bucket');
     store = await openFolderStore(bucket);
-    queue = new ArrivalsQueue({ path: join(bucket, DATABASE_NAME) });
+    queue = new ArrivalsQueue({ path: queuePath(0) });
+    duplicates = new ArrivalsQueue({ path: queuePath(MACHINES - 1) });
     const archiveFolder = join(folder.path, 'archive');
     faults = new WatchedFaults(archiveFolder, studyOf);
     archive = await startEmbeddedArchive({ folder: archiveFolder, faults });
@@ -140,9 +141,14 @@ describe(`chaos, seed ${String(SEED)}`, () => {
     await archive.close();
     faults.close();
     queue.close();
+    duplicates.close();
     await store.close();
     await folder.remove();
   });
+
+  function queuePath(machine: number): string {
+    return machine === MACHINES - 1 ? join(folder.path, 'duplicates.sqlite') : join(bucket, DATABASE_NAME);
+  }
 
   async function end(machine: ChildProcess | undefined): Promise<void> {
     if (machine === undefined || machine.exitCode !== null || machine.signalCode !== null) return;
@@ -158,7 +164,7 @@ describe(`chaos, seed ${String(SEED)}`, () => {
       archive: { url: archive.url, timeout: ARCHIVE_TIMEOUT, maxInstances: 10 },
       encode: { enabled: false, threads: 1 },
     };
-    const machine = fork(MACHINE, [bucket, JSON.stringify(config)], {
+    const machine = fork(MACHINE, [bucket, queuePath(index), JSON.stringify(config)], {
       execArgv: [],
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
@@ -200,28 +206,21 @@ describe(`chaos, seed ${String(SEED)}`, () => {
   /** Kills and duplicates, each at its time. */
   async function rage(): Promise<void> {
     const began = performance.now();
-    const database = openSharedDatabase(join(bucket, DATABASE_NAME));
-    const duplicates = OBJECTS.flatMap(({ key, planned }) =>
-      planned.duplicates.map((at) => ({
-        at,
-        run: async () => insertArrival(database, { key, size: 0, etag: '', at: Date.now() }),
-      })),
+    const again = OBJECTS.flatMap(({ key, planned }) =>
+      planned.duplicates.map((at) => ({ at, run: async () => duplicates.enqueue([{ key }]) })),
     );
     const kills = PLAN.kills.map((planned) => ({ at: planned.at, run: async () => kill(planned) }));
-    for (const { at, run } of [...duplicates, ...kills].sort((one, other) => one.at - other.at)) {
+    for (const { at, run } of [...again, ...kills].sort((one, other) => one.at - other.at)) {
       await delay(Math.max(0, at - (performance.now() - began)));
       await run();
     }
     await delay(Math.max(0, PLAN.calm - (performance.now() - began)));
-    database.close();
   }
 
   async function idle(): Promise<void> {
-    const look = (): boolean => {
-      const { ready, delayed, inFlight } = queue.depth();
-      return ready + delayed + inFlight === 0;
-    };
-    await waitUntil('the queue is empty', look, { timeout: 120_000, interval: 200 });
+    const look = (): boolean =>
+      [queue.depth(), duplicates.depth()].every(({ ready, delayed, inFlight }) => ready + delayed + inFlight === 0);
+    await waitUntil('the queues are empty', look, { timeout: 240_000, interval: 200 });
   }
 
   async function outcomes(): Promise<ReadonlyMap<string, string>> {
@@ -297,9 +296,8 @@ describe(`chaos, seed ${String(SEED)}`, () => {
       expect(round).toBeLessThan(5);
     }
 
-    expect(faults.atOnce, 'under way twice at once').toEqual([]);
-    expect(faults.sentAgain, 'sent again after it was stored').toEqual([]);
-    expect([...faults.openedTogether], 'the first instance of a study was not alone').toEqual([]);
+    const { atOnce, sentAgain, openedTogether } = faults;
+    expect({ atOnce, sentAgain, openedTogether: [...openedTogether] }).toEqual({ atOnce: [], sentAgain: [], openedTogether: [] });
 
     const found = await outcomes();
     const rivals = OBJECTS.filter(({ planned }) => planned.fate.kind === 'rival');
