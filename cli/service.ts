@@ -7,13 +7,6 @@ import { loadConfig, parseConfig } from '../core/config/load.ts';
 import { receiverSchema, type Config, type ReceiverConfig } from '../core/config/schema.ts';
 import { StorestowError } from '../core/errors.ts';
 import { carryOut, installedFiles, stepText, type InstallPlace } from '../local-cloud/service/install.ts';
-import {
-  isJobOf,
-  LAUNCHD_FOLDER,
-  launchdFiles,
-  launchdInstallSteps,
-  launchdUninstallSteps,
-} from '../local-cloud/service/launchd.ts';
 import type { InstallStep, ServiceFile } from '../local-cloud/service/service-file.ts';
 import { planService, type ServicePlan } from '../local-cloud/service/service-plan.ts';
 import {
@@ -27,7 +20,7 @@ import { Command, examples, InvalidArgumentError, Option, type Subcommand } from
 import { EXIT, type Finish } from './exit-code.ts';
 
 interface Options {
-  readonly for: Supervisor;
+  readonly for: 'systemd' | 'launchd';
   readonly install?: boolean | undefined;
   readonly uninstall?: boolean | undefined;
   readonly dryRun?: boolean | undefined;
@@ -44,14 +37,50 @@ interface Options {
   readonly config?: string | undefined;
 }
 
-type Supervisor = 'systemd' | 'launchd';
-
 const DEFAULT_CONFIG = '/etc/storestow/config.json';
 const ENVIRONMENT_FILE = '/etc/storestow/environment';
 const DEFAULT_RECEIVER: ReceiverConfig = { aet: 'STORESTOW', port: 11112 };
 const STORESCP = '/usr/bin/storescp';
 
 const run = promisify(execFile);
+
+/** What differs between those that can supervise. `root` is the tree of another system. */
+interface Supervision {
+  files(plan: ServicePlan): Promise<ServiceFile[]>;
+  places(name: string): readonly InstallPlace[];
+  install(
+    plan: ServicePlan,
+    files: readonly ServiceFile[],
+    installed: readonly string[],
+    root: string | undefined,
+  ): InstallStep[];
+  uninstall(installed: readonly string[], root: string | undefined): InstallStep[];
+}
+
+const SYSTEMD: Supervision = {
+  files: async (plan) => systemdFiles(plan, { version: await systemdVersion(), environmentFile: ENVIRONMENT_FILE }),
+  places: (name) => [
+    { folder: SYSTEMD_FOLDERS.units, mayHold: (file) => isUnitOf(file, name) },
+    ...[SYSTEMD_FOLDERS.users, SYSTEMD_FOLDERS.folders].map((folder) => ({
+      folder,
+      mayHold: (file: string) => file === `${name}.conf`,
+    })),
+  ],
+  install: (plan, files, installed, root) => systemdInstallSteps(plan, files, { installed, root }),
+  uninstall: (installed, root) => systemdUninstallSteps({ installed, root }),
+};
+
+/** With a writer of property lists, which no other start of this program loads. */
+async function launchd(): Promise<Supervision> {
+  const { isJobOf, LAUNCHD_FOLDER, launchdFiles, launchdInstallSteps, launchdUninstallSteps } =
+    await import('../local-cloud/service/launchd.ts');
+  return {
+    files: async (plan) => launchdFiles(plan),
+    places: (name) => [{ folder: LAUNCHD_FOLDER, mayHold: (file) => isJobOf(file, name) }],
+    install: launchdInstallSteps,
+    uninstall: launchdUninstallSteps,
+  };
+}
 
 export function serviceCommand(finish: Finish): Subcommand {
   return new Command('service')
@@ -103,13 +132,14 @@ export function serviceCommand(finish: Finish): Subcommand {
     .action(async (options) => {
       if (options.root !== undefined && options.for !== 'systemd')
         throw new StorestowError('USAGE', 'launchd installs into the running system only; leave --root out');
-      if (options.uninstall === true) await uninstall(options);
-      else await printOrInstall(options);
+      const supervision = options.for === 'systemd' ? SYSTEMD : await launchd();
+      if (options.uninstall === true) await uninstall(options, supervision);
+      else await printOrInstall(options, supervision);
       finish(EXIT.done);
     });
 }
 
-async function printOrInstall(options: Options): Promise<void> {
+async function printOrInstall(options: Options, supervision: Supervision): Promise<void> {
   const path = configPath(options.config);
   const real = options.install === true && options.dryRun !== true;
   const config = await readConfig(path, real);
@@ -124,30 +154,21 @@ async function printOrInstall(options: Options): Promise<void> {
     storestow: await storestowProgram(),
     storescp: await storescpProgram(real),
   });
-  const files = await filesOf(plan, options.for);
+  const files = await supervision.files(plan);
   if (options.install !== true) {
     process.stdout.write(files.map(({ path: file, text }) => `### ${file}\n${text}`).join('\n'));
     return;
   }
-  const installed = await installedOf(options);
-  await take(
-    options.for === 'systemd'
-      ? systemdInstallSteps(plan, files, { installed, root: rootOf(options) })
-      : launchdInstallSteps(plan, files, installed),
-    options,
-  );
+  const root = rootOf(options);
+  const installed = await installedFiles(supervision.places(options.name), options.name, root);
+  await take(supervision.install(plan, files, installed, root), options);
 }
 
-async function uninstall(options: Options): Promise<void> {
-  const installed = await installedOf(options);
-  if (installed.length === 0) {
-    process.stdout.write(`nothing of ${options.name} is installed\n`);
-    return;
-  }
-  await take(
-    options.for === 'systemd' ? systemdUninstallSteps({ installed, root: rootOf(options) }) : launchdUninstallSteps(installed),
-    options,
-  );
+async function uninstall(options: Options, supervision: Supervision): Promise<void> {
+  const root = rootOf(options);
+  const installed = await installedFiles(supervision.places(options.name), options.name, root);
+  if (installed.length === 0) process.stdout.write(`nothing of ${options.name} is installed\n`);
+  else await take(supervision.uninstall(installed, root), options);
 }
 
 async function take(steps: readonly InstallStep[], options: Options): Promise<void> {
@@ -158,25 +179,6 @@ async function take(steps: readonly InstallStep[], options: Options): Promise<vo
 
 function rootOf({ root }: Options): string | undefined {
   return root === undefined ? undefined : resolve(root);
-}
-
-async function installedOf(options: Options): Promise<string[]> {
-  const { name } = options;
-  const conf = (file: string): boolean => file === `${name}.conf`;
-  const places: readonly InstallPlace[] =
-    options.for === 'systemd'
-      ? [
-          { folder: SYSTEMD_FOLDERS.units, mayHold: (file) => isUnitOf(file, name) },
-          { folder: SYSTEMD_FOLDERS.users, mayHold: conf },
-          { folder: SYSTEMD_FOLDERS.folders, mayHold: conf },
-        ]
-      : [{ folder: LAUNCHD_FOLDER, mayHold: (file) => isJobOf(file, name) }];
-  return installedFiles(places, name, rootOf(options));
-}
-
-async function filesOf(plan: ServicePlan, supervisor: Supervisor): Promise<ServiceFile[]> {
-  if (supervisor === 'launchd') return launchdFiles(plan);
-  return systemdFiles(plan, { version: await systemdVersion(), environmentFile: ENVIRONMENT_FILE });
 }
 
 /** `systemd 252 (252.38-1~deb12u1)`; nothing where there is no systemd. */

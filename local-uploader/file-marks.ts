@@ -13,42 +13,13 @@
  * Finder alone writes; asking it takes a person who is logged in.
  */
 import type { Log } from '../core/logging.ts';
-import { buildBinaryPropertyList, parseBinaryPropertyList } from '../core/property-list.ts';
 import type { ExtendedAttributes } from './extended-attributes.ts';
+import { isOurComment, isOurTag, markOf, type Attribute, type Mark } from './mark.ts';
 import type { FileReport } from './upload-report.ts';
 
-export interface Mark {
-  readonly tag: 'uploaded' | 'failed';
-  readonly comment: string;
-}
-
-/**
- * | outcome of a file that stays           | mark     |
- * |----------------------------------------|----------|
- * | in the bucket, and kept                | uploaded |
- * | damaged, or failed for good            | failed   |
- * | any other, and every file that goes    | none     |
- */
-export function markOf({ outcome, after, code, retryable, key }: FileReport): Mark | undefined {
-  if (after === 'kept') return { tag: 'uploaded', comment: `${OURS}uploaded${key === undefined ? '' : ` as ${key}`}` };
-  if (after !== undefined || retryable === true || (outcome !== 'damaged' && outcome !== 'failed')) return undefined;
-  return { tag: 'failed', comment: `${OURS}not uploaded: ${code ?? 'INTERNAL'}` };
-}
-
-/** Begins each comment of ours, which one of ours may take the place of; a person's own stays. */
-const OURS = 'storestow: ';
-const TAGS: readonly string[] = ['uploaded', 'failed'];
-/** Of the Finder: green, red. */
-const COLOURS = { uploaded: 2, failed: 6 } as const;
-
-interface Attribute {
-  readonly name: string;
-  /** The attribute with the mark; `undefined` where it is to stay as it is. */
-  readonly marked: (present: Uint8Array | undefined, mark: Mark) => Uint8Array | undefined;
-}
-
-export function attributesOf(platform: NodeJS.Platform): readonly Attribute[] {
-  if (platform === 'darwin') return FINDER;
+/** The Finder's need a reader of property lists, which nobody else loads. */
+async function attributesOf(platform: NodeJS.Platform): Promise<readonly Attribute[]> {
+  if (platform === 'darwin') return (await import('./finder-marks.ts')).FINDER;
   return platform === 'linux' ? FREEDESKTOP : [];
 }
 
@@ -58,38 +29,15 @@ const FREEDESKTOP: readonly Attribute[] = [
     marked: (present, { tag }) => {
       const others = textOf(present)
         .split(',')
-        .filter((name) => name !== '' && !TAGS.includes(name));
+        .filter((name) => name !== '' && !isOurTag(name));
       return bytesOf([...others, tag].join(','));
     },
   },
   {
     name: 'user.xdg.comment',
-    marked: (present, { comment }) => (isOurs(textOf(present)) ? bytesOf(comment) : undefined),
+    marked: (present, { comment }) => (isOurComment(textOf(present)) ? bytesOf(comment) : undefined),
   },
 ];
-
-const FINDER: readonly Attribute[] = [
-  {
-    name: 'com.apple.metadata:_kMDItemUserTags',
-    marked: (present, { tag }) => {
-      const list = valueOf(present);
-      const others = Array.isArray(list) ? list.filter((one) => typeof one === 'string') : [];
-      const kept = others.filter((one) => !TAGS.includes(one.replace(/\n\d$/, '')));
-      return buildBinaryPropertyList([...kept, `${tag}\n${COLOURS[tag]}`]);
-    },
-  },
-  {
-    name: 'com.apple.metadata:kMDItemFinderComment',
-    marked: (present, { comment }) => {
-      const text = valueOf(present);
-      return present === undefined || (typeof text === 'string' && isOurs(text)) ? buildBinaryPropertyList(comment) : undefined;
-    },
-  },
-];
-
-function isOurs(comment: string): boolean {
-  return comment === '' || comment.startsWith(OURS);
-}
 
 function textOf(bytes: Uint8Array | undefined): string {
   return bytes === undefined ? '' : Buffer.from(bytes).toString();
@@ -97,15 +45,6 @@ function textOf(bytes: Uint8Array | undefined): string {
 
 function bytesOf(text: string): Uint8Array {
   return Buffer.from(text);
-}
-
-/** `undefined` for what is no property list. */
-function valueOf(bytes: Uint8Array | undefined): unknown {
-  try {
-    return bytes === undefined ? undefined : parseBinaryPropertyList(bytes);
-  } catch {
-    return undefined;
-  }
 }
 
 export class FileMarker {
@@ -141,7 +80,7 @@ export class FileMarker {
       return;
     }
     try {
-      for (const { name, marked } of attributesOf(this.#platform)) this.#set(attributes, path, name, marked, mark);
+      for (const { name, marked } of await attributesOf(this.#platform)) this.#set(attributes, path, name, marked, mark);
     } catch (err) {
       this.#tell('a file could not be marked; does its file system keep extended attributes?', { file: path, err });
     }
