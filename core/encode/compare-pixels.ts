@@ -1,6 +1,6 @@
 /**
  * Pixel data that an archive gives back, held against what is kept of the pixel data that was received: its length and MD5. Of
- * encoded pixel data each frame is decoded, one after the other, so that one frame at a time is in memory.
+ * encoded pixel data the frames are decoded and hashed in their order, so that only a few are in memory.
  */
 import { createHash, type Hash } from 'node:crypto';
 import { segmentBytes } from '../dicom/byte-source.ts';
@@ -10,6 +10,7 @@ import { EXPLICIT_VR_LITTLE_ENDIAN, JPEG_2000_LOSSLESS, transferSyntaxOf } from 
 import { digestPixels, StreamedPixelDigest, type PixelDigest } from './digest-pixels.ts';
 import { decideEncoding, type EncodingPlan } from './eligibility.ts';
 import type { FrameSyntax } from './frame-codec.ts';
+import type { DecodedFrame } from './frame-decoder.ts';
 import { frameFragments, withoutPad } from './frame-fragments.ts';
 import { frameLength, type FrameLayout } from './frame-layout.ts';
 import type { DecodingPool } from './frame-pool.ts';
@@ -131,13 +132,33 @@ async function compareDecoded(
   const byFrame = frameFragments(fragments, plan.frames, table);
   if (byFrame === undefined) return isOurs ? undecoded : unknown('FRAMES_NOT_TOLD');
   const forms = new FormDigests(plan.layout, received.bigEndian);
-  for (const ofFrame of byFrame) {
-    const codestream = withoutPad(await fragmentBytes(part10, description, ofFrame));
-    const frame = await pool.decodeFrame(codestream, plan.layout, syntax);
+  const decode = async (ofFrame: readonly Fragment[]): Promise<DecodedFrame> =>
+    pool.decodeFrame(withoutPad(await fragmentBytes(part10, description, ofFrame)), plan.layout, syntax);
+  for await (const frame of inOrder(byFrame, decode)) {
     if (!frame.decoded) return undecoded;
     forms.update(frame.samples);
   }
   return forms.compare(digest);
+}
+
+/** Frames of one object decoded at once. */
+const AT_ONCE = 4;
+
+/** Results in the order of the inputs, of which a few are worked on ahead; who stops reading waits for these. */
+async function* inOrder<In, Out>(inputs: readonly In[], work: (input: In) => Promise<Out>): AsyncGenerator<Out> {
+  const begun: Promise<Out>[] = [];
+  try {
+    for (const input of inputs) {
+      const result = work(input);
+      // A rejection is met where the result is awaited, which may be later.
+      result.catch(() => undefined);
+      begun.push(result);
+      if (begun.length >= AT_ONCE) yield await (begun.shift() as Promise<Out>);
+    }
+    for (let next = begun.shift(); next !== undefined; next = begun.shift()) yield await next;
+  } finally {
+    await Promise.allSettled(begun);
+  }
 }
 
 /** JPEG 2000 (lossless only, and either) and HTJ2K (lossless only, with RPCL, and either): PS3.6 A. */
