@@ -4,6 +4,7 @@ import { manifestObject, parseManifest, readManifests, type Manifest } from '../
 import { StorestowError } from '../../../core/errors.ts';
 import { createMemoryStore } from '../../../core/store/memory-store.ts';
 import { objectKey } from '../../../core/store/object-key.ts';
+import type { ListOptions, ObjectStore } from '../../../core/store/object-store.ts';
 
 const SOURCE = { site: 'north', callingAET: 'CT 1', callingIP: '10.0.0.7', studyInstanceUID: '1.2.3' };
 
@@ -100,13 +101,23 @@ describe('readManifests', () => {
     await store.put('manifests/a/1.2.3/x.json', new TextEncoder().encode('{}'));
     await store.put('manifests/stray', new Uint8Array(1));
     await store.put('manifests/z/1.2.3/huge.json', new Uint8Array(5_000_000));
+    const got: string[] = [];
+    const watched = Object.assign(Object.create(store) as ObjectStore, {
+      list: (options: ListOptions) => store.list(options),
+      get: (key: string) => {
+        got.push(key);
+        return store.get(key);
+      },
+    });
     const read = async (site?: string): Promise<string[]> =>
-      (await Array.fromAsync(readManifests(store, '1.2.3', site))).map((found) =>
+      (await Array.fromAsync(readManifests(watched, '1.2.3', site))).map((found) =>
         found instanceof StorestowError ? found.code : `${found.site} ${found.studyInstanceUID}`,
       );
     expect((await read()).toSorted()).toEqual(
       ['MANIFEST_INVALID', 'MANIFEST_INVALID', 'a 1.2.3', 'a-b 1.2.3', 'z 1.2.3', 'ä/b 1.2.3'].toSorted(),
     );
     expect(await read('ä/b')).toEqual(['ä/b 1.2.3']);
+    expect(got).toContain('manifests/a/1.2.3/x.json');
+    expect(got).not.toContain('manifests/z/1.2.3/huge.json');
   });
 });
