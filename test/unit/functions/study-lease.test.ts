@@ -3,6 +3,9 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createMemoryStore } from '../../../core/store/memory-store.ts';
 import { Leases } from '../../../core/store/lease.ts';
 import type { ObjectStore } from '../../../core/store/object-store.ts';
+import { queryAudit } from '../../../core/audit/query.ts';
+import { objectCreated, readNotification } from '../../../core/store/object-event.ts';
+import { sweep } from '../../../functions/sweep/sweep.ts';
 import { handleEvent } from '../../../functions/ingest/handle-event.ts';
 import { ingestBatch } from '../../../functions/ingest/ingest-batch.ts';
 import type { IngestOptions, IngestPorts, IngestResult } from '../../../functions/ingest/ports.ts';
@@ -280,6 +283,18 @@ describe('two function instances', () => {
     await vi.advanceTimersByTimeAsync(60_000);
     expect((await both).flat().map(({ state }) => state)).toEqual(keys.map(() => 'stowed'));
     expect([...archive.sent].sort()).toEqual([...new Set(archive.sent)].sort());
+  });
+
+  it('a lease that was left raises no event, is not swept, and is nothing that was received', async () => {
+    const got = await one.leases.acquire(leaseKey(STUDY), IMPATIENT());
+    expect(got.kind).toBe('lease');
+    if (got.kind === 'lease') got.abandon();
+    expect(readNotification(objectCreated('bucket', [leaseKey(STUDY)]))).toEqual({ keys: [], problems: [] });
+    const enqueue = vi.fn(async () => undefined);
+    const report = await sweep(store, enqueue, { pendingAfter: 0, failedAfter: 0, log: one.log, now: () => new Date() });
+    expect(report.looked).toBe(0);
+    expect(enqueue).not.toHaveBeenCalled();
+    expect(await Array.fromAsync(queryAudit(store, {}))).toEqual([]);
   });
 
   it('a bucket that refuses the lease: the instances are tried again, nothing is sent', async () => {
