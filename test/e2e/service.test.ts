@@ -44,7 +44,7 @@ afterEach(async () => {
 
 const at = (...names: string[]): string => join(folder.path, ...names);
 /** Everything that units, shells and property lists take for something else. */
-const spool = (): string => at(`sp'ool "a" $HOME 50% & <b>`);
+const spool = (): string => at(`sp'ool "a" \${HOME} 50%h & <b>`);
 const bucket = (): string => at('buc ket');
 const tree = (): string => at('tree');
 const units = (): string => join(tree(), 'etc/systemd/system');

@@ -39,10 +39,12 @@ export async function commandLineOf(unit: string, folder: string, scratch: strin
   const line = /^\s*Command Line: (.*)$/m.exec(description)?.[1] ?? '';
   // It is printed as a shell would take it, before `$$` has become `$`.
   const words = await run('sh', ['-c', `printf '%s\\0' ${line}`]);
-  return words.stdout
-    .split('\0')
-    .slice(0, -1)
-    .map((word) => word.replaceAll('$$', '$'));
+  return words.stdout.split('\0').slice(0, -1).map(expanded);
+}
+
+/** As systemd does when it starts the program, systemd.service(5) "Command lines"; no variable has a value here. */
+function expanded(word: string): string {
+  return word.replaceAll(/\$\$|\$\{\w+\}/g, (found) => (found === '$$' ? '$' : ''));
 }
 
 /** What `systemd-analyze verify` has to say of units; nothing where all is well. */
