@@ -123,7 +123,7 @@ function seriesDataSet(first: IndexedInstance, { rs, aet }: QidoContext, institu
 
 function studyDataSet(study: IndexedStudy, { rs, aet }: QidoContext): JsonDataSet {
   return inTagOrder([
-    ...study.attributes,
+    ...study.attributes.filter(([tag]) => tag !== INSTITUTION_NAME),
     ['00080054', jsonElement('AE', [aet])],
     ['00080056', jsonElement('CS', ['ONLINE'])],
     ['00080061', jsonElement('CS', study.modalities)],
