@@ -269,20 +269,22 @@ describe('two function instances', () => {
   });
 
   it('two that hold what the other one waits for both come to an end, however few bytes may be in memory', async () => {
-    const tight = { ...one.config, ingest: { maxBytesInFlight: 100 } };
+    const tight = { ...one.config, ingest: { maxBytesInFlight: 1 } };
+    const OTHER = '1.2.4';
+    const arrive = (study: string, sop: string, second: number): Promise<string> =>
+      double.arrive({ study, sop }, `2026-11-24T10:00:0${String(second)}.000Z`);
     const keys: string[] = [];
-    for (let sop = 1; sop <= 6; sop++) {
-      keys.push(
-        await double.arrive({ sop: `1.${String(sop)}` }),
-        await double.arrive({ sop: `2.${String(sop)}`, study: '1.2.4' }),
-      );
+    const others: string[] = [];
+    for (let turn = 0; turn < 3; turn++) {
+      keys.push(await arrive(STUDY, `1.${String(turn)}`, 2 * turn), await arrive(OTHER, `2.${String(turn)}`, 2 * turn + 1));
+      others.push(await arrive(OTHER, `3.${String(turn)}`, 2 * turn), await arrive(STUDY, `4.${String(turn)}`, 2 * turn + 1));
     }
     const half = (ports: IngestPorts, of: readonly string[]): Promise<readonly IngestResult[]> =>
       ingest({ ...ports, config: tight }, of, { patience: PATIENT });
-    const both = Promise.all([half(one, keys.slice(0, 6)), half(other, keys.slice(6).reverse())]);
+    const both = Promise.all([half(one, keys), half(other, others)]);
     await vi.advanceTimersByTimeAsync(60_000);
-    expect((await both).flat().map(({ state }) => state)).toEqual(keys.map(() => 'stowed'));
-    expect([...archive.sent].sort()).toEqual([...new Set(archive.sent)].sort());
+    expect((await both).flat().map(({ state }) => state)).toEqual([...keys, ...others].map(() => 'stowed'));
+    expect(archive.sent.toSorted()).toEqual([...new Set(archive.sent)].toSorted());
   });
 
   it('a lease that was left raises no event, is not swept, and is nothing that was received', async () => {
