@@ -4,7 +4,7 @@ import { asStorestowError } from '../errors.ts';
 import { decideResend } from './decide-resend.ts';
 import type { InFlight } from './in-flight.ts';
 import type { LearnedSize } from './learned-size.ts';
-import type { OutgoingInstance, Outcome } from './outcome.ts';
+import { isStored, type OutgoingInstance, type Outcome } from './outcome.ts';
 import { planRequests, type RequestLimits } from './plan-requests.ts';
 import { sendRequest, type SendPorts, type Sent } from './send-request.ts';
 import type { Suspicion } from './suspicion.ts';
@@ -146,7 +146,7 @@ class Delivery implements Progress {
         return;
       }
       const sent = await sendRequest(fitting, this.#ports, maxWait);
-      maxWait -= sent.waited ?? 0;
+      maxWait -= sent.waited;
       waiting.unshift(...this.#settle(fitting, sent));
     }
   }
@@ -206,11 +206,7 @@ function isRequestFailure(outcome: Outcome): boolean {
   return outcome.kind === 'retryable' && outcome.reason === undefined && outcome.code !== 'NOT_IN_ARCHIVE';
 }
 
-function isStored({ kind }: Outcome): boolean {
-  return kind === 'stored' || kind === 'warned';
-}
-
 function notSentFor(outcome: Outcome | undefined): Outcome {
-  if (outcome === undefined || outcome.kind === 'stored' || outcome.kind === 'warned') return NOT_SENT;
+  if (outcome === undefined || isStored(outcome)) return NOT_SENT;
   return { kind: 'retryable', code: outcome.code, message: `not sent after others of its study failed: ${outcome.message}` };
 }
