@@ -8,7 +8,7 @@ import { createOrthancFileCheck } from './orthanc-file-check.ts';
 import type { ArchivedInstance } from './outcome.ts';
 import { createQido } from './qido.ts';
 import { createStorageVerification } from './storage-verification.ts';
-import { retrieveInstance, retrieveToFile, type InstanceReference, type RetrievedFile } from './wado.ts';
+import { retrieveToFile, type InstanceReference, type RetrievedFile } from './wado.ts';
 
 export interface ArchiveReader extends FileCheck {
   /** For people, without credentials. */
@@ -19,14 +19,11 @@ export interface ArchiveReader extends FileCheck {
     sopInstanceUIDs: readonly string[],
     signal?: AbortSignal,
   ): Promise<ReadonlyMap<string, ArchivedInstance>>;
-  /** In memory. Throws `NOT_IN_ARCHIVE` and other `ARCHIVE_…` errors. */
-  retrieve(reference: InstanceReference, signal?: AbortSignal): Promise<Uint8Array>;
-  /** On disk, any size; to be closed. Throws as `retrieve`, and `STORE_FULL`, `STORE_UNAVAILABLE`. */
-  retrieveToFile(reference: InstanceReference, signal?: AbortSignal): Promise<RetrievedFile>;
+  /** On disk, any size; to be closed. Throws `NOT_IN_ARCHIVE` and other `ARCHIVE_…` errors, `STORE_FULL`, `STORE_UNAVAILABLE`. */
+  retrieve(reference: InstanceReference, signal?: AbortSignal): Promise<RetrievedFile>;
 }
 
 const RETRY = { retries: 2, firstDelay: 250, maxDelay: 2000 };
-/** Of one that is retrieved to disk. */
 const MAX_FILE = 2 ** 40;
 
 export function createArchiveReader(config: ArchiveConfig, source: UrlSource, connection: Connection): ArchiveReader {
@@ -44,8 +41,7 @@ export function createArchiveReader(config: ArchiveConfig, source: UrlSource, co
     find: async (studyInstanceUID, sopInstanceUIDs, signal) =>
       limit(() => qido.find(studyInstanceUID, sopInstanceUIDs, { digests: true, signal })),
     check: async (questions, signal) => limit(() => retried(() => files.check(questions, signal), signal)),
-    retrieve: async (reference, signal) => limit(() => retried(() => retrieveInstance(web, reference, { signal }), signal)),
-    retrieveToFile: async (reference, signal) =>
+    retrieve: async (reference, signal) =>
       limit(() => retried(() => retrieveToFile(web, reference, { maxBytes: MAX_FILE, signal }), signal)),
   };
 }

@@ -5,9 +5,9 @@
 import type { AuditRow } from '../../core/audit/query.ts';
 import type { Verification } from '../../core/audit/verification.ts';
 import { mapConcurrently } from '../../core/concurrency.ts';
+import type { ByteSource } from '../../core/dicom/byte-source.ts';
 import type { Part10 } from '../../core/dicom/data-set.ts';
 import { readLargePart10 } from '../../core/dicom/read-large.ts';
-import { readPart10 } from '../../core/dicom/read-part10.ts';
 import { asStorestowError, StorestowError, type ErrorCode } from '../../core/errors.ts';
 import { LARGE_FILE } from '../../core/prepare-instance.ts';
 import type { ArchiveReader } from '../../core/stow/archive-reader.ts';
@@ -17,10 +17,8 @@ import type { ByteBudget } from '../ingest/byte-budget.ts';
 import { compareInstance } from './compare-instance.ts';
 import type { VerifyOptions, VerifyPorts } from './ports.ts';
 
-/** What an instance that is retrieved to disk counts for in memory: head and tail, and a frame. */
-const MEMORY_OF_LARGE = LARGE_FILE;
-/** Bytes in memory for one that is retrieved: the answer's pieces, and the whole that they become. */
-const COPIES = 2;
+/** Of an instance that is compared: its head and tail, and a few frames. */
+const MEMORY_AT_MOST = LARGE_FILE;
 
 /** One for each row, in order. What keeps an instance from being verified is its verification; only a defect rejects. */
 export async function verifyStudy(
@@ -124,10 +122,14 @@ class StudyVerification {
   }
 
   async #retrieved(row: AuditRow): Promise<Verification> {
-    const large = row.size >= LARGE_FILE;
-    const release = await this.#budget.acquire(large ? MEMORY_OF_LARGE : row.size * COPIES);
+    const release = await this.#budget.acquire(Math.min(row.size, MEMORY_AT_MOST));
     try {
-      return await (large ? this.#compareLarge(row) : this.#compareInMemory(row));
+      const file = await this.#reader.retrieve(row, this.#options.signal);
+      try {
+        return await this.#compare(row, file);
+      } finally {
+        await file.close();
+      }
     } catch (thrown) {
       const { code } = asStorestowError(thrown);
       return code === 'NOT_IN_ARCHIVE' ? { verdict: 'missing', listed: true } : unverifiable(thrown);
@@ -136,24 +138,10 @@ class StudyVerification {
     }
   }
 
-  async #compareInMemory(row: AuditRow): Promise<Verification> {
-    const file = await this.#reader.retrieve(row, this.#options.signal);
-    return this.#compare(row, async () => readPart10(file));
-  }
-
-  async #compareLarge(row: AuditRow): Promise<Verification> {
-    const file = await this.#reader.retrieveToFile(row, this.#options.signal);
-    try {
-      return await this.#compare(row, async () => readLargePart10(file));
-    } finally {
-      await file.close();
-    }
-  }
-
-  async #compare(row: AuditRow, read: () => Promise<Part10>): Promise<Verification> {
+  async #compare(row: AuditRow, file: ByteSource): Promise<Verification> {
     let part10: Part10;
     try {
-      part10 = await read();
+      part10 = await readLargePart10(file);
     } catch (thrown) {
       const { code } = asStorestowError(thrown);
       if (!NO_FILE.has(code)) throw thrown;
