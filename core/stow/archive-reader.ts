@@ -40,7 +40,8 @@ export function createArchiveReader(config: ArchiveConfig, source: UrlSource, co
     description: web.url,
     find: async (studyInstanceUID, sopInstanceUIDs, signal) =>
       limit(() => qido.find(studyInstanceUID, sopInstanceUIDs, { digests: true, signal })),
-    check: async (questions, signal) => limit(() => retried(() => files.check(questions, signal), signal)),
+    // Once: to read a study may take an archive until the time-out, and what is not told is retrieved.
+    check: async (questions, signal) => limit(() => files.check(questions, signal)),
     retrieve: async (reference, signal) =>
       limit(() => retried(() => retrieveToFile(web, reference, { maxBytes: MAX_FILE, signal }), signal)),
   };
