@@ -3,7 +3,7 @@
  * not taken is left and listed.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import { once } from 'node:events';
 import { link, mkdir, readdir, readFile, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -64,8 +64,21 @@ async function objects(config: BucketConfig = { kind: 'folder', path: bucket() }
   const store = await openStore(config);
   try {
     const found: { key: string; bytes: Uint8Array }[] = [];
-    for await (const { key } of store.list()) found.push({ key, bytes: await (await store.get(key)).bytes() });
+    for await (const { key } of store.list({ prefix: 'incoming/' }))
+      found.push({ key, bytes: await (await store.get(key)).bytes() });
     return found;
+  } finally {
+    await store.close();
+  }
+}
+
+/** Of what the uploader wrote down beside the instances. */
+async function manifestKeys(config: BucketConfig): Promise<string[]> {
+  const store = await openStore(config);
+  try {
+    const keys: string[] = [];
+    for await (const { key } of store.list({ prefix: 'manifests/' })) keys.push(key);
+    return keys;
   } finally {
     await store.close();
   }
@@ -297,7 +310,7 @@ describe('values in the files', () => {
   async function checkOutcome(config: BucketConfig, files: readonly FileReport[]): Promise<void> {
     const images = hostileImages();
     const inBucket = await objects(config);
-    const digest = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
+    const digest = (bytes: Uint8Array): string => hash('sha256', bytes);
     const stayed = files.filter(({ outcome }) => outcome !== 'uploaded');
     // Each is in one place or the other, byte for byte.
     const left = await Promise.all(stayed.map(({ path }) => readFile(path)));
@@ -310,8 +323,13 @@ describe('values in the files', () => {
       expect(key).toMatch(
         /^incoming\/test\/[A-Za-z0-9._%-]+@[A-Za-z0-9._%-]+(\/[A-Za-z0-9._%-]+){2}\/[A-Za-z0-9._%-]+~[0-9a-f]{12}\.dcm$/,
       );
-      expect(key.split('/').filter((part) => /^\.*$/.test(part))).toEqual([]);
       expect(parseObjectKey(key)).toBeDefined();
+    }
+    const manifests = await manifestKeys(config);
+    expect(manifests.length).toBeGreaterThan(0);
+    for (const key of [...inBucket.map((object) => object.key), ...manifests]) {
+      expect(key).toMatch(/^[A-Za-z0-9._%@~/-]+$/);
+      expect(key.split('/').filter((part) => /^\.*$/.test(part))).toEqual([]);
     }
     expect((await readdir(folder.path)).sort()).toEqual(
       ['bucket', 'outside', 'spool'].filter((name) => name !== 'bucket' || config.kind === 'folder'),
