@@ -132,11 +132,11 @@ function fate(random: Random): Fate {
     const [reason, code] = random.pick(REFUSALS);
     return { kind: 'refused', reason, code };
   }
-  if (chance < 35) return { kind: 'dropped' };
-  if (chance < 45) return { kind: 'rival' };
-  if (chance < 55) return { kind: 'unreadable' };
-  if (chance < 80) return { kind: 'passing', reason: random.pick(PASSING) };
-  if (chance < 85) return { kind: 'breaking', breakage: random.pick(['drop', 500] as const) };
+  if (chance < 26) return { kind: 'dropped' };
+  if (chance < 36) return { kind: 'rival' };
+  if (chance < 46) return { kind: 'unreadable' };
+  if (chance < 56) return { kind: 'passing', reason: random.pick(PASSING) };
+  if (chance < 60) return { kind: 'breaking', breakage: random.pick(['drop', 500] as const) };
   return { kind: 'plain' };
 }
 

@@ -38,7 +38,7 @@ const TIMEOUT = 600_000;
 const ROOT = '1.2.826.0.1.3680043.10.9';
 const MACHINE = join(import.meta.dirname, 'chaos-machine.ts');
 /** Milliseconds until the archive lists what it stored: less than storestow waits for it. */
-const LISTED_AFTER = 400;
+const LISTED_AFTER = 80;
 /** Seconds: an archive that does not answer is soon given up, and a lease soon runs out. */
 const ARCHIVE_TIMEOUT = 3;
 
