@@ -57,7 +57,12 @@ export async function buildFunctions(output: string = OUTPUT): Promise<ReadonlyM
   return sizes;
 }
 
-async function bundle(folder: string, entries: FunctionPackage['entries'], external: readonly string[]): Promise<void> {
+/** ES modules below `folder`, each with all that it imports but the `external` packages. */
+export async function bundle(
+  folder: string,
+  entries: Readonly<Record<string, string>>,
+  external: readonly string[],
+): Promise<void> {
   await build({
     absWorkingDir: ROOT,
     entryPoints: { ...entries },
@@ -70,7 +75,6 @@ async function bundle(folder: string, entries: FunctionPackage['entries'], exter
     external: external.flatMap((name) => [name, `${name}/*`]),
     banner: { js: REQUIRE },
     minifySyntax: true,
-    keepNames: true,
     sourcemap: true,
     sourcesContent: false,
     logLevel: 'warning',
