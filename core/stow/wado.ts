@@ -4,7 +4,7 @@ import { openNamelessFile, type NamelessFile } from '../dicom/nameless-file.ts';
 import { asStorestowError, StorestowError } from '../errors.ts';
 import { answerError, uidSegment, type DicomWeb, type GetOptions } from './dicomweb.ts';
 import type { HttpAnswer } from './http.ts';
-import { placeOfPart, readFirstPart } from './read-first-part.ts';
+import { placeOfPart } from './place-of-part.ts';
 
 export interface InstanceReference {
   readonly studyInstanceUID: string;
@@ -23,27 +23,16 @@ const DEFAULT_MAX_BYTES = 2 ** 31;
 /** `transfer-syntax=*`: as stored; without it dcm4chee decompresses. */
 const ACCEPT = 'multipart/related; type="application/dicom"; transfer-syntax=*';
 
-/**
- * The Part 10 file as the archive gives it: its file meta information is the archive's, and it may have coerced elements. Throws
- * `NOT_IN_ARCHIVE` where the archive does not have it, other `ARCHIVE_…` errors, and `INVALID_UID`.
- */
-export async function retrieveInstance(
-  web: DicomWeb,
-  reference: InstanceReference,
-  { maxBytes = DEFAULT_MAX_BYTES, signal }: RetrieveOptions = {},
-): Promise<Uint8Array> {
-  const answer = await ask(web, reference, { accept: ACCEPT, maxBytes, signal });
-  const file = answer.complete ? readFirstPart(answer.contentType, answer.body) : undefined;
-  if (file !== undefined) return file;
-  throw unusable(reference);
-}
-
 export interface RetrievedFile extends ByteSource {
   /** Can no longer be read. */
   close(): Promise<void>;
 }
 
-/** The same on disk, in a file that has no name: any size, little of it in memory. Throws also `STORE_FULL` and `STORE_UNAVAILABLE`. */
+/**
+ * The Part 10 file as the archive gives it, in a file that has no name: any size, little of it in memory. Its file meta information is
+ * the archive's, and it may have coerced elements. Throws `NOT_IN_ARCHIVE` where the archive does not have it, other `ARCHIVE_…`
+ * errors, `INVALID_UID`, `STORE_FULL` and `STORE_UNAVAILABLE`.
+ */
 export async function retrieveToFile(
   web: DicomWeb,
   reference: InstanceReference,

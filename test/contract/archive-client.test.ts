@@ -9,12 +9,12 @@ import { createArchive } from '../../core/stow/dicomweb-archive.ts';
 import { createDicomWeb, openConnection } from '../../core/stow/dicomweb.ts';
 import type { Archive, OutgoingInstance, Outcome } from '../../core/stow/outcome.ts';
 import type { Patience } from '../../core/stow/send-request.ts';
-import { retrieveInstance } from '../../core/stow/wado.ts';
 import type { Fault, Faults, RequestRecord } from '../../local-cloud/archive/faults.ts';
 import { startEmbeddedArchive, type EmbeddedArchive } from '../../local-cloud/archive/server.ts';
 import { freePort } from '../support/free-port.ts';
 import { temporaryFolder, type TemporaryFolder } from '../support/temporary-folder.ts';
 import { waitUntil } from '../support/wait-until.ts';
+import { retrieve } from '../support/retrieve.ts';
 import { outgoing, outgoingStudy } from './archive-instances.ts';
 
 const DEFAULTS: Omit<ArchiveConfig, 'url'> = {
@@ -145,7 +145,7 @@ describe('in good times', () => {
     expect(requestSizes()).toEqual([1, 1, 2]);
     const connection = openConnection({ ...DEFAULTS, url: embedded.url });
     const web = createDicomWeb({ ...DEFAULTS, url: embedded.url }, { aet: 'CT1', site: 'test' }, connection);
-    const retrieved = await retrieveInstance(web, large);
+    const retrieved = await retrieve(web, large);
     const sent = Buffer.concat(inMemory(large.segments));
     // The archive's file meta information is its own; the data set is what was sent.
     expect(
@@ -153,8 +153,8 @@ describe('in good times', () => {
         .subarray(-(256 * 256 * 2))
         .equals(sent.subarray(-(256 * 256 * 2))),
     ).toBe(true);
-    await expect(retrieveInstance(web, { ...large, sopInstanceUID: '1.2.3' })).rejects.toMatchObject({ code: 'NOT_IN_ARCHIVE' });
-    await expect(retrieveInstance(web, { ...large, sopInstanceUID: '../x' })).rejects.toMatchObject({ code: 'INVALID_UID' });
+    await expect(retrieve(web, { ...large, sopInstanceUID: '1.2.3' })).rejects.toMatchObject({ code: 'NOT_IN_ARCHIVE' });
+    await expect(retrieve(web, { ...large, sopInstanceUID: '../x' })).rejects.toMatchObject({ code: 'INVALID_UID' });
     await connection.close();
   });
 

@@ -9,11 +9,11 @@ import { inMemory } from '../../core/dicom/byte-source.ts';
 import { readPart10 } from '../../core/dicom/read-part10.ts';
 import { identify } from '../../core/dicom/identify.ts';
 import { multipartBody } from '../../core/stow/multipart-body.ts';
-import { readFirstPart } from '../../core/stow/read-first-part.ts';
 import { startEmbeddedArchive, type EmbeddedArchive } from '../../local-cloud/archive/server.ts';
 import { buildDicom, imageElements, seededBytes } from '../support/build-dicom.ts';
 import { temporaryFolder, type TemporaryFolder } from '../support/temporary-folder.ts';
 import { waitUntil } from '../support/wait-until.ts';
+import { onlyPart } from '../support/retrieve.ts';
 import { outgoing } from './archive-instances.ts';
 
 const SHARED = path.resolve(import.meta.dirname, '../../../shared');
@@ -89,7 +89,7 @@ describe.skipIf(readDigests().length === 0)('the digest that it tells is that of
       `/studies/${studyInstanceUID}/series/${seriesInstanceUID}/instances/${sopInstanceUID}`,
       'multipart/related; type="application/dicom"; transfer-syntax=*',
     );
-    const stored = readFirstPart(retrieved.headers.get('content-type') ?? '', new Uint8Array(await retrieved.arrayBuffer()));
+    const stored = onlyPart(retrieved.headers.get('content-type') ?? '', new Uint8Array(await retrieved.arrayBuffer()));
     expect(hash('md5', stored ?? Buffer.alloc(0))).toBe(storedMd5);
   });
 });
@@ -190,7 +190,7 @@ describe('a part that is too large to be held in memory', () => {
     const sent = large(study);
     expect((await stow(sent, bytesOf(study, 2))).status).toBe(200);
     const retrieved = await get(`/studies/${study}/series/${study}.1/instances/${study}.1.1`, '*/*');
-    const stored = readFirstPart(retrieved.headers.get('content-type') ?? '', new Uint8Array(await retrieved.arrayBuffer()));
+    const stored = onlyPart(retrieved.headers.get('content-type') ?? '', new Uint8Array(await retrieved.arrayBuffer()));
     const dataSet = (file: Uint8Array): Buffer => Buffer.from(file.subarray(readPart10(file).metaEnd));
     expect(dataSet(stored ?? Buffer.alloc(0)).equals(dataSet(sent))).toBe(true);
     const [listed] = (await (

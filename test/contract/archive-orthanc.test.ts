@@ -7,11 +7,11 @@ import type { ArchiveConfig } from '../../core/config/schema.ts';
 import { createArchive } from '../../core/stow/dicomweb-archive.ts';
 import { createDicomWeb, openConnection } from '../../core/stow/dicomweb.ts';
 import type { Archive, OutgoingInstance } from '../../core/stow/outcome.ts';
-import { retrieveInstance } from '../../core/stow/wado.ts';
 import { startLimitingProxy } from '../support/limiting-proxy.ts';
 import { orthancAvailable, startOrthanc, type Orthanc } from '../support/orthanc.ts';
 import { requirePeer } from '../support/peers.ts';
 import { temporaryFolder, type TemporaryFolder } from '../support/temporary-folder.ts';
+import { retrieve } from '../support/retrieve.ts';
 import { altered, cutShort, outgoing, outgoingStudy, told, withBytes, type Altered } from './archive-instances.ts';
 
 const SOURCE = { aet: 'CT1', site: 'test' };
@@ -72,9 +72,9 @@ describe.skipIf(requirePeer('Orthanc with its DICOMweb plug-in', orthancAvailabl
 
     const connection = openConnection(config);
     const web = createDicomWeb(config, SOURCE, connection);
-    const retrieved = await retrieveInstance(web, instances[0] as OutgoingInstance);
+    const retrieved = await retrieve(web, instances[0] as OutgoingInstance);
     expect(Buffer.from(retrieved).equals(Buffer.concat(inMemory(instances[0]?.segments ?? [])))).toBe(true);
-    await expect(retrieveInstance(web, outgoing(study, 999))).rejects.toMatchObject({ code: 'NOT_IN_ARCHIVE' });
+    await expect(retrieve(web, outgoing(study, 999))).rejects.toMatchObject({ code: 'NOT_IN_ARCHIVE' });
     await connection.close();
   });
 

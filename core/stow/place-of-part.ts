@@ -1,4 +1,4 @@
-/** The parts of a multipart/related answer (RFC 2046 5.1) that has one. Pure. */
+/** The part of a multipart/related answer (RFC 2046 5.1) that has one. Pure. */
 
 function boundaryOf(contentType: string): string | undefined {
   if (!/^\s*multipart\/related\s*(;|$)/i.test(contentType)) return undefined;
@@ -6,20 +6,9 @@ function boundaryOf(contentType: string): string | undefined {
   return quoted ?? token;
 }
 
-/** A view of the first part's bytes; `undefined` where the body is not multipart/related or the part does not end. */
-export function readFirstPart(contentType: string, body: Uint8Array): Uint8Array | undefined {
-  const boundary = boundaryOf(contentType);
-  if (boundary === undefined) return undefined;
-  const bytes = bufferOf(body);
-  const start = startOfFirstPart(boundary, bytes);
-  if (start === undefined) return undefined;
-  const end = bytes.indexOf(`\r\n--${boundary}`, start, 'latin1');
-  return end === -1 ? undefined : body.subarray(start, end);
-}
-
 /**
  * Where the part of an answer lies that has a single one and is not in memory, told from its first and its last bytes; `length` is
- * that of the whole. `undefined` as above.
+ * that of the whole. `undefined` where the answer is not multipart/related or the part does not end.
  */
 export function placeOfPart(
   contentType: string,
