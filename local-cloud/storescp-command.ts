@@ -39,7 +39,6 @@ import {
   receivingFolder,
   SOCKET_TIMEOUT,
   STATE_FOLDER,
-  stateFolder,
 } from '../core/spool-layout.ts';
 
 export interface StorescpOptions {
@@ -162,15 +161,6 @@ function execLine({ spool, execCommand }: StorescpOptions): string {
     `exec ${command}`,
   ];
   return [enter, move, ...wake].join('; ');
-}
-
-/** For people, and for launchd and systemd to run by `sh -c`: the same as `startStorescp` runs. Throws `CONFIG_INVALID`. */
-export function receiverLine(options: StorescpOptions): string {
-  const root = resolve(options.spool);
-  const folders = [receivingFolder(root), stateFolder(root)].map(shellQuote).join(' ');
-  const environment = Object.entries(STORESCP_ENVIRONMENT).map(([name, value]) => `${name}=${value}`);
-  const command = [options.binary ?? 'storescp', ...storescpArguments(options)].map(shellQuote);
-  return `umask 077; mkdir -p ${folders} && ${[...environment, ...command].join(' ')}`;
 }
 
 export interface StorescuOptions {

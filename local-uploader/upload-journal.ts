@@ -12,7 +12,7 @@ import { inTransaction, openSharedDatabase } from '../core/shared-database.ts';
 import { stateFolder } from '../core/spool-layout.ts';
 import type { FileReport } from './upload-report.ts';
 
-export const JOURNAL_FILE = 'uploads.sqlite';
+const JOURNAL_FILE = 'uploads.sqlite';
 
 /** `minute` counts minutes since 1970; `day` is the machine's own; `at` is milliseconds since 1970. */
 const SCHEMA = `

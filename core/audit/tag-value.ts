@@ -34,7 +34,3 @@ export function escapeTagValue(text: string, maxLength: number = MAX_TAG_VALUE_L
 export function unescapeTagValue(value: string): string {
   return value.replace(/(?:=[0-9A-Fa-f]{2})+/g, (run) => Buffer.from(run.replaceAll('=', ''), 'hex').toString('utf8'));
 }
-
-export function isCutTagValue(value: string): boolean {
-  return value.endsWith(CUT_MARK);
-}

@@ -214,5 +214,3 @@ export type ArchiveTls = z.output<typeof tlsSchema>;
 export type CoerceConfig = z.output<typeof coerceSchema>;
 export type WorklistConfig = NonNullable<CoerceConfig['worklist']>;
 export type ReceiverConfig = z.output<typeof receiverSchema>;
-export type LogConfig = z.output<typeof logSchema>;
-export type UploadConfig = z.output<typeof uploadSchema>;

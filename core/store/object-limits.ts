@@ -96,6 +96,6 @@ export function clipRange(key: string, range: ByteRange | undefined, size: numbe
   return { start: range.start, end: Math.min(range.end, size - 1) };
 }
 
-export function rangeNotSatisfiable(key: string, range: ByteRange): StorestowError {
+function rangeNotSatisfiable(key: string, range: ByteRange): StorestowError {
   return invalid(key, `the object ends before byte ${range.start}; ask for a range inside it`);
 }

@@ -47,7 +47,7 @@ export interface Sent {
   readonly waiting: Waiting;
 }
 
-export const STOPPED: Outcome = {
+const STOPPED: Outcome = {
   kind: 'retryable',
   code: 'INVOCATION_TIMEOUT',
   message: 'stopped while the archive may have been storing it; the next run asks the archive first',

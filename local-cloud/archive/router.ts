@@ -51,7 +51,7 @@ function decode(segment: string): string {
 }
 
 /** Undefined: no such resource. `wrong-method`: the resource exists. */
-export function targetOf(method: string, url: string): Target | 'wrong-method' | undefined {
+function targetOf(method: string, url: string): Target | 'wrong-method' | undefined {
   const { pathname, searchParams: query } = new URL(url, 'http://archive');
   const [root, aets, aet = '', rs, ...rest] = pathname.split('/').slice(1).map(decode);
   if (root !== 'dcm4chee-arc' || aets !== 'aets' || rs !== 'rs') return undefined;

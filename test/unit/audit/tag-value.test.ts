@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { escapeTagValue, isCutTagValue, MAX_TAG_VALUE_LENGTH, unescapeTagValue } from '../../../core/audit/tag-value.ts';
+import { escapeTagValue, MAX_TAG_VALUE_LENGTH, unescapeTagValue } from '../../../core/audit/tag-value.ts';
 
 describe('escapeTagValue', () => {
   it.each([
@@ -28,7 +28,6 @@ describe('escapeTagValue', () => {
     const value = escapeTagValue('病'.repeat(64));
     expect(value).toBe(`${'=E7=97=85'.repeat(27)}=2E=2E=2E`);
     expect(unescapeTagValue(value)).toBe(`${'病'.repeat(27)}...`);
-    expect(isCutTagValue(value)).toBe(true);
   });
 
   it('gives a valid tag value for any text, and any text back that fits', () => {
@@ -42,7 +41,7 @@ describe('escapeTagValue', () => {
         const value = escapeTagValue(text);
         expect(value.length).toBeLessThanOrEqual(MAX_TAG_VALUE_LENGTH);
         expect(value).toMatch(/^[A-Za-z0-9 +\-=._:/@]*$/);
-        if (!isCutTagValue(value)) expect(unescapeTagValue(value)).toBe(text);
+        if (!value.endsWith('=2E=2E=2E')) expect(unescapeTagValue(value)).toBe(text);
         else expect(text.startsWith(unescapeTagValue(value).slice(0, -3))).toBe(true);
       }),
       { numRuns: 500 },
