@@ -33,13 +33,7 @@
 import { extname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { StorestowError } from '../core/errors.ts';
-import {
-  RECEIVED_FOLDER,
-  RECEIVING_FOLDER,
-  receivingFolder,
-  SOCKET_TIMEOUT,
-  STATE_FOLDER,
-} from '../core/spool-layout.ts';
+import { RECEIVED_FOLDER, RECEIVING_FOLDER, receivingFolder, SOCKET_TIMEOUT, STATE_FOLDER } from '../core/spool-layout.ts';
 
 export interface StorescpOptions {
   /** 1 to 65535. */
