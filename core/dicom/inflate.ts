@@ -1,7 +1,7 @@
 /** The deflated data set (PS3.5 A.5: RFC 1951, without a zlib or gzip header). */
-import { crc32, inflateRawSync } from 'node:zlib';
 
 import { StorestowError } from '../errors.ts';
+import { zlib } from './zlib.ts';
 
 /** Deflate can grow a thousandfold; a file that grows beyond this is taken for an attack on memory. */
 export const MAX_INFLATED_LENGTH = 1024 ** 3;
@@ -30,7 +30,7 @@ const CHECKSUM_LENGTH = 8;
 function isChecksum(bytes: Uint8Array, inflated: Uint8Array): boolean {
   if (bytes.length < CHECKSUM_LENGTH) return false;
   const view = new DataView(bytes.buffer, bytes.byteOffset, CHECKSUM_LENGTH);
-  return view.getUint32(4, true) === inflated.length % 2 ** 32 && view.getUint32(0, true) === crc32(inflated);
+  return view.getUint32(4, true) === inflated.length % 2 ** 32 && view.getUint32(0, true) === zlib().crc32(inflated);
 }
 
 /** What zlib gives where `info` is set, which its types leave out. */
@@ -41,7 +41,7 @@ interface Inflated {
 }
 
 function inflateWithInfo(deflated: Uint8Array, limit: number): Inflated {
-  return inflateRawSync(deflated, { maxOutputLength: limit, info: true }) as unknown as Inflated;
+  return zlib().inflateRawSync(deflated, { maxOutputLength: limit, info: true }) as unknown as Inflated;
 }
 
 function inflateError(error: unknown, offset: number, limit: number): StorestowError {

@@ -2,8 +2,6 @@
  * Writes a file by splicing: what no change names is a view of the original, byte for byte (`write-data-set.ts`). Where
  * another transfer syntax wants another encoding, its headers are written anew (`rewrite-data-set.ts`).
  */
-import { deflateRawSync } from 'node:zlib';
-
 import { StorestowError } from '../errors.ts';
 import { inMemory } from './byte-source.ts';
 import type { Change, Segments } from './change.ts';
@@ -15,6 +13,7 @@ import { SegmentSink } from './segment-sink.ts';
 import { TAG } from './tags.ts';
 import { transferSyntaxOf } from './transfer-syntax.ts';
 import { writeDataSet } from './write-data-set.ts';
+import { zlib } from './zlib.ts';
 
 export interface SpliceOptions {
   /** Written to (0002,0010): one of the same encoding, or one encoded as Explicit VR Little Endian that is not deflated. */
@@ -57,7 +56,7 @@ function spliceBody(part10: Part10, edit: FileEdit, target: TransferSyntax, sink
   plain.view(body, dataSetEnd, body.length);
   if (!target.deflated) return;
   const { segments, length } = plain.toSegments();
-  const deflated = deflateRawSync(Buffer.concat(inMemory(segments), length));
+  const deflated = zlib().deflateRawSync(Buffer.concat(inMemory(segments), length));
   sink.add(deflated);
   // PS3.5 A.5: padded with a NUL to even length
   if (deflated.length % 2 === 1) sink.add(Uint8Array.of(0));
