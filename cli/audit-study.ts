@@ -3,10 +3,10 @@ import { archiveSchema, type Config } from '../core/config/schema.ts';
 import { THREE_WAY_VERDICTS, type ThreeWayRow, type ThreeWayVerdict } from '../core/audit/three-way.ts';
 import { StorestowError } from '../core/errors.ts';
 import { auditStudy, type StudyAudit } from '../functions/audit-study/audit-study.ts';
-import { Command, configOption, examples, type Subcommand } from './command.ts';
+import { bucketOption, Command, configOption, dataOption, examples, type Subcommand } from './command.ts';
 import { openExistingBucket } from './existing-bucket.ts';
 import { EXIT, type Finish } from './exit-code.ts';
-import { DEFAULT_DATA, loadSettings } from './settings.ts';
+import { loadSettings } from './settings.ts';
 import { printable, renderTable } from './table.ts';
 
 export function auditStudyCommand(finish: Finish): Subcommand {
@@ -21,8 +21,8 @@ export function auditStudyCommand(finish: Finish): Subcommand {
     .option('--json', 'a JSON object: counts, and each instance')
     .optionsGroup('Configuration:')
     .addOption(configOption())
-    .option('--bucket <address>', 'folder:PATH, s3://NAME or http(s)://[KEY:SECRET@]HOST/NAME')
-    .option('--data <folder>', 'folder of storestow up', DEFAULT_DATA)
+    .addOption(bucketOption())
+    .addOption(dataOption())
     .addHelpText(
       'after',
       examples(

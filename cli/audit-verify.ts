@@ -10,12 +10,12 @@ import type { ObjectStore } from '../core/store/object-store.ts';
 import { openVerifyPorts } from '../functions/verify/open-verify-ports.ts';
 import { verifyRows } from '../functions/verify/verify-rows.ts';
 import { filteredCommand, filterOf } from './audit-filter.ts';
-import { configOption, examples, Option, wholeNumber, type Subcommand } from './command.ts';
+import { bucketOption, configOption, dataOption, examples, Option, wholeNumber, type Subcommand } from './command.ts';
 import { openExistingBucket } from './existing-bucket.ts';
 import { EXIT, type Finish } from './exit-code.ts';
 import { createProgress } from './progress.ts';
 import { jsonArray, writeAll } from './report-output.ts';
-import { DEFAULT_DATA, loadSettings } from './settings.ts';
+import { loadSettings } from './settings.ts';
 import { renderTable } from './table.ts';
 
 export function auditVerifyCommand(finish: Finish): Subcommand {
@@ -31,8 +31,8 @@ export function auditVerifyCommand(finish: Finish): Subcommand {
     .option('--csv', 'comma-separated values that a spreadsheet opens')
     .optionsGroup('Configuration:')
     .addOption(configOption())
-    .option('--bucket <address>', 'folder:PATH, s3://NAME or http(s)://[KEY:SECRET@]HOST/NAME')
-    .option('--data <folder>', 'folder of storestow up', DEFAULT_DATA)
+    .addOption(bucketOption())
+    .addOption(dataOption())
     .addHelpText(
       'after',
       examples(

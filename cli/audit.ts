@@ -4,11 +4,11 @@ import { csvReport, reportEntry, type ReportEntry } from '../core/audit/report.t
 import { filteredCommand, filterOf } from './audit-filter.ts';
 import { auditStudyCommand } from './audit-study.ts';
 import { auditVerifyCommand } from './audit-verify.ts';
-import { configOption, examples, Option, type Subcommand } from './command.ts';
+import { bucketOption, configOption, dataOption, examples, Option, type Subcommand } from './command.ts';
 import { openExistingBucket } from './existing-bucket.ts';
 import { EXIT, type Finish } from './exit-code.ts';
 import { jsonArray, writeAll } from './report-output.ts';
-import { DEFAULT_DATA, loadSettings } from './settings.ts';
+import { loadSettings } from './settings.ts';
 import { formatBytes, renderTable } from './table.ts';
 
 export function auditCommand(finish: Finish): Subcommand {
@@ -23,8 +23,8 @@ export function auditCommand(finish: Finish): Subcommand {
       .option('--csv', 'comma-separated values that a spreadsheet opens')
       .optionsGroup('Configuration:')
       .addOption(configOption())
-      .option('--bucket <address>', 'folder:PATH, s3://NAME or http(s)://[KEY:SECRET@]HOST/NAME')
-      .option('--data <folder>', 'folder of storestow up', DEFAULT_DATA)
+      .addOption(bucketOption())
+      .addOption(dataOption())
       .addHelpText(
         'after',
         examples(

@@ -29,6 +29,19 @@ export function configOption(): Option<'--config <file>', undefined, undefined, 
   );
 }
 
+export function bucketOption(): Option<'--bucket <address>', undefined, undefined, undefined, false, undefined> {
+  return new Option('--bucket <address>', 'folder:PATH, s3://NAME or http(s)://[KEY:SECRET@]HOST/NAME').helpGroup(
+    'Configuration:',
+  );
+}
+
+/** Where `up` keeps everything that is not placed elsewhere. */
+export const DEFAULT_DATA = 'storestow-data';
+
+export function dataOption(): Option<'--data <folder>', undefined, string, undefined, false, undefined> {
+  return new Option('--data <folder>', 'folder of storestow up').default(DEFAULT_DATA).helpGroup('Configuration:');
+}
+
 export function logLevelOption(): Option<'--log-level <level>', undefined, undefined, undefined, false, undefined> {
   return new Option('--log-level <level>', 'trace, debug, info, warn, error or silent, as JSON lines on stderr').helpGroup(
     'Output:',

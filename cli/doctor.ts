@@ -12,9 +12,9 @@ import { checkCredentials } from './check-credentials.ts';
 import { checkRequestLength } from './check-request-length.ts';
 import { checkClientCertificate, checkServerCertificate } from './check-tls.ts';
 import { checkWorklist } from './check-worklist.ts';
-import { Command, configOption, examples, type Subcommand } from './command.ts';
+import { bucketOption, Command, configOption, dataOption, examples, type Subcommand } from './command.ts';
 import { EXIT, type Finish } from './exit-code.ts';
-import { DEFAULT_DATA, loadSettings } from './settings.ts';
+import { loadSettings } from './settings.ts';
 
 /** What is there, in a few words; throws where it is not as it must be. */
 interface Check {
@@ -31,8 +31,8 @@ export function doctorCommand(finish: Finish): Subcommand {
     .description('Check configuration, rules, bucket, archive and DCMTK, and say what to correct')
     .optionsGroup('Configuration:')
     .addOption(configOption())
-    .option('--bucket <address>', 'folder:PATH, s3://NAME or http(s)://[KEY:SECRET@]HOST/NAME')
-    .option('--data <folder>', 'folder of storestow up', DEFAULT_DATA)
+    .addOption(bucketOption())
+    .addOption(dataOption())
     .addHelpText(
       'after',
       examples(

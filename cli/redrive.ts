@@ -5,11 +5,11 @@ import { StorestowError } from '../core/errors.ts';
 import type { ObjectStore } from '../core/store/object-store.ts';
 import { filteredCommand, filterOf, type FilterOptions } from './audit-filter.ts';
 import { openArrivals, type ArrivalsTarget } from './arrivals-target.ts';
-import { configOption, examples, Option, type Subcommand } from './command.ts';
+import { bucketOption, configOption, dataOption, examples, Option, type Subcommand } from './command.ts';
 import { openExistingBucket } from './existing-bucket.ts';
 import { EXIT, type ExitCode, type Finish } from './exit-code.ts';
 import { createProgress } from './progress.ts';
-import { DEFAULT_DATA, loadSettings } from './settings.ts';
+import { loadSettings } from './settings.ts';
 import { formatBytes, printable, renderTable } from './table.ts';
 
 type Options = FilterOptions & {
@@ -49,8 +49,8 @@ export function redriveCommand(finish: Finish): Subcommand {
     .option('--json', 'a JSON object: counts, and the objects by outcome and study')
     .optionsGroup('Configuration:')
     .addOption(configOption())
-    .option('--bucket <address>', 'folder:PATH, s3://NAME or http(s)://[KEY:SECRET@]HOST/NAME')
-    .option('--data <folder>', 'folder of storestow up', DEFAULT_DATA)
+    .addOption(bucketOption())
+    .addOption(dataOption())
     .addHelpText(
       'after',
       `

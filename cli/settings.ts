@@ -17,8 +17,6 @@ import type { BucketConfig, Config } from '../core/config/schema.ts';
 import { StorestowError } from '../core/errors.ts';
 import { parseBucketAddress } from './bucket-address.ts';
 
-export const DEFAULT_DATA = 'storestow-data';
-
 export interface SettingsOptions {
   readonly config?: string | undefined;
   /** Folder of everything that is not placed elsewhere. */

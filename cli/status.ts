@@ -2,9 +2,8 @@
 import { join, resolve } from 'node:path';
 import { lookAtSpool } from '../local-uploader/look-at-spool.ts';
 import { spoolStatus, statusExitCode } from '../local-uploader/spool-status.ts';
-import { Command, examples, Option, type Subcommand } from './command.ts';
+import { Command, dataOption, examples, Option, type Subcommand } from './command.ts';
 import type { Finish } from './exit-code.ts';
-import { DEFAULT_DATA } from './settings.ts';
 import { statusText } from './status-text.ts';
 
 export function statusCommand(finish: Finish): Subcommand {
@@ -13,7 +12,7 @@ export function statusCommand(finish: Finish): Subcommand {
     .optionsGroup('Output:')
     .option('--json', 'one JSON object')
     .addOption(new Option('--spool <folder>', 'the spool (default: spool in the data folder)').helpGroup('Configuration:'))
-    .addOption(new Option('--data <folder>', 'folder of storestow up').default(DEFAULT_DATA).helpGroup('Configuration:'))
+    .addOption(dataOption())
     .addHelpText(
       'after',
       `\nExit codes: 0 all goes its way · 1 files failed that will not go by themselves · 75 something waits after a failed try or for

@@ -17,12 +17,20 @@ import { storescuLine } from '../local-cloud/storescp-command.ts';
 import { uploadStudy } from '../local-uploader/upload-study.ts';
 import type { FileReport } from '../local-uploader/upload-report.ts';
 import { parseBucketAddress } from './bucket-address.ts';
-import { Command, configOption, examples, logLevelOption, syslogOption, wholeNumber, type Subcommand } from './command.ts';
+import {
+  Command,
+  configOption,
+  DEFAULT_DATA,
+  examples,
+  logLevelOption,
+  syslogOption,
+  wholeNumber,
+  type Subcommand,
+} from './command.ts';
 import { endingSignal } from './ending-signal.ts';
 import { EXIT, type Finish } from './exit-code.ts';
 import { IngestSummary } from './ingest-summary.ts';
 import { createProgress } from './progress.ts';
-import { DEFAULT_DATA } from './settings.ts';
 import { loadConfig } from '../core/config/load.ts';
 import { StudyLines } from './study-lines.ts';
 

@@ -22,8 +22,10 @@ import { uploadSpool } from '../local-uploader/upload-spool.ts';
 import { watchSpool } from '../local-uploader/watch-spool.ts';
 import { uploadStudy, type UploadOptions, type UploadPorts } from '../local-uploader/upload-study.ts';
 import {
+  bucketOption,
   Command,
   configOption,
+  dataOption,
   examples,
   logLevelOption,
   Option,
@@ -35,7 +37,7 @@ import type { Finish } from './exit-code.ts';
 import { endingSignal } from './ending-signal.ts';
 import { createProgress } from './progress.ts';
 import { printable } from './table.ts';
-import { DEFAULT_DATA, loadSettings, type Settings } from './settings.ts';
+import { loadSettings, type Settings } from './settings.ts';
 
 interface Options {
   readonly all?: boolean | undefined;
@@ -85,8 +87,8 @@ export function uploadCommand(finish: Finish): Subcommand {
     .option('--institutions <plist>', 'for --direct: institution mapping, an XML property list')
     .optionsGroup('Configuration:')
     .addOption(configOption())
-    .option('--bucket <address>', 'folder:PATH, s3://NAME or http(s)://[KEY:SECRET@]HOST/NAME')
-    .option('--data <folder>', 'folder of storestow up', DEFAULT_DATA)
+    .addOption(bucketOption())
+    .addOption(dataOption())
     .addOption(logLevelOption())
     .addOption(syslogOption())
     .addHelpText(

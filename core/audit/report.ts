@@ -39,6 +39,30 @@ export const REPORT_COLUMNS = [
   'archivedMd5', 'archiveReason', 'received', 'at', 'key',
 ] as const satisfies readonly (keyof ReportEntry)[]; // prettier-ignore
 
+/** Whose the instance is, and which. */
+export function originOf({
+  site,
+  callingAET,
+  callingIP,
+  studyInstanceUID,
+  seriesInstanceUID,
+  sopInstanceUID,
+}: AuditRow): Pick<
+  ReportEntry,
+  'site' | 'callingAET' | 'callingIP' | 'studyInstanceUID' | 'seriesInstanceUID' | 'sopInstanceUID'
+> {
+  return { site, callingAET, callingIP, studyInstanceUID, seriesInstanceUID, sopInstanceUID };
+}
+
+/** What the tags keep of its bytes. */
+export function digestsOf({ record }: AuditRow): Pick<ReportEntry, 'pixelLength' | 'pixelMd5' | 'sentMd5'> {
+  return {
+    ...(record?.pixelLength === undefined ? {} : { pixelLength: record.pixelLength }),
+    ...(record?.pixelMd5 === undefined ? {} : { pixelMd5: record.pixelMd5 }),
+    ...(record?.sentMd5 === undefined ? {} : { sentMd5: record.sentMd5 }),
+  };
+}
+
 export function reportEntry(row: AuditRow): ReportEntry {
   const { record } = row;
   const reason = record === undefined ? undefined : reasonOf(record.status);
@@ -46,16 +70,9 @@ export function reportEntry(row: AuditRow): ReportEntry {
     status: record?.status.kind ?? 'pending',
     ...(reason === undefined ? {} : { reason }),
     ...(record?.institution === undefined ? {} : { institution: record.institution }),
-    site: row.site,
-    callingAET: row.callingAET,
-    callingIP: row.callingIP,
-    studyInstanceUID: row.studyInstanceUID,
-    seriesInstanceUID: row.seriesInstanceUID,
-    sopInstanceUID: row.sopInstanceUID,
+    ...originOf(row),
     size: row.size,
-    ...(record?.pixelLength === undefined ? {} : { pixelLength: record.pixelLength }),
-    ...(record?.pixelMd5 === undefined ? {} : { pixelMd5: record.pixelMd5 }),
-    ...(record?.sentMd5 === undefined ? {} : { sentMd5: record.sentMd5 }),
+    ...digestsOf(row),
     ...record?.detail,
     received: row.received.toISOString(),
     key: row.key,

@@ -1,9 +1,22 @@
 /** Verified instances for people and programs: plain objects for JSON, lines of CSV. No value of an attribute, only names. */
-import { csvCell, CSV_START, LINE_END } from './report.ts';
+import { csvCell, CSV_START, digestsOf, LINE_END, originOf, type ReportEntry } from './report.ts';
 import type { Verdict, VerifiedInstance } from './verification.ts';
 
 /** Flat, of JSON values; the names are the CSV's columns. Absent values are left out. */
-export interface VerificationEntry {
+export interface VerificationEntry extends Pick<
+  ReportEntry,
+  | 'institution'
+  | 'site'
+  | 'callingAET'
+  | 'callingIP'
+  | 'studyInstanceUID'
+  | 'seriesInstanceUID'
+  | 'sopInstanceUID'
+  | 'pixelLength'
+  | 'pixelMd5'
+  | 'sentMd5'
+  | 'key'
+> {
   readonly verdict: Verdict;
   /** Of `equal`: how it was seen. */
   readonly by?: 'digest' | 'retrieved';
@@ -16,17 +29,6 @@ export interface VerificationEntry {
   /** Of `unverifiable`. */
   readonly code?: string;
   readonly why?: string;
-  readonly institution?: string;
-  readonly site: string;
-  readonly callingAET: string;
-  readonly callingIP: string;
-  readonly studyInstanceUID: string;
-  readonly seriesInstanceUID: string;
-  readonly sopInstanceUID: string;
-  readonly pixelLength?: number;
-  readonly pixelMd5?: string;
-  readonly sentMd5?: string;
-  readonly key: string;
 }
 
 const COLUMNS = [
@@ -40,15 +42,8 @@ export function verificationEntry({ row, verification }: VerifiedInstance): Veri
     verdict: verification.verdict,
     ...detailOf(verification),
     ...(record?.institution === undefined ? {} : { institution: record.institution }),
-    site: row.site,
-    callingAET: row.callingAET,
-    callingIP: row.callingIP,
-    studyInstanceUID: row.studyInstanceUID,
-    seriesInstanceUID: row.seriesInstanceUID,
-    sopInstanceUID: row.sopInstanceUID,
-    ...(record?.pixelLength === undefined ? {} : { pixelLength: record.pixelLength }),
-    ...(record?.pixelMd5 === undefined ? {} : { pixelMd5: record.pixelMd5 }),
-    ...(record?.sentMd5 === undefined ? {} : { sentMd5: record.sentMd5 }),
+    ...originOf(row),
+    ...digestsOf(row),
     key: row.key,
   };
 }

@@ -29,9 +29,8 @@ export interface RetrievedFile extends ByteSource {
 }
 
 /**
- * The Part 10 file as the archive gives it, in a file that has no name: any size, little of it in memory. Its file meta information is
- * the archive's, and it may have coerced elements. Throws `NOT_IN_ARCHIVE` where the archive does not have it, other `ARCHIVE_…`
- * errors, `INVALID_UID`, `STORE_FULL` and `STORE_UNAVAILABLE`.
+ * The Part 10 file as the archive gives it, perhaps coerced and with file meta information of its own: on disk, for it may be of any size.
+ * Throws `NOT_IN_ARCHIVE` where the archive does not have it, other `ARCHIVE_…` errors, `INVALID_UID`, `STORE_FULL` and `STORE_UNAVAILABLE`.
  */
 export async function retrieveToFile(
   web: DicomWeb,
