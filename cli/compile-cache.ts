@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { enableCompileCache } from 'node:module';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 
 /**
  * For this process and, by the environment, for those that it starts. In the user's own folder, never in a shared one: what lies
@@ -11,12 +11,20 @@ import { join } from 'node:path';
  */
 export function keepCompiledCode(env: NodeJS.ProcessEnv = process.env): void {
   if (env['NODE_COMPILE_CACHE'] !== undefined) return;
-  const folder = join(env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'storestow', 'compiled');
   try {
+    const folder = join(cacheHome(env), 'storestow', 'compiled');
     mkdirSync(folder, { recursive: true, mode: 0o700 });
+    enableCompileCache(folder);
+    env['NODE_COMPILE_CACHE'] = folder;
   } catch {
-    return;
+    // No home, or none that can be written.
   }
-  enableCompileCache(folder);
-  env['NODE_COMPILE_CACHE'] = folder;
+}
+
+/** An empty or relative one is none: it would be in whatever folder the command is run. Throws where the user has none. */
+function cacheHome({ XDG_CACHE_HOME = '' }: NodeJS.ProcessEnv): string {
+  if (isAbsolute(XDG_CACHE_HOME)) return XDG_CACHE_HOME;
+  const home = homedir();
+  if (!isAbsolute(home)) throw new Error('no home');
+  return join(home, '.cache');
 }
