@@ -27,8 +27,10 @@ export function openSharedDatabase(path: string): DatabaseSync {
   }
 }
 
-function isBusy(error: unknown): boolean {
-  return error instanceof Error && 'errcode' in error && error.errcode === SQLITE_BUSY;
+/** Whether another process had it locked. SQLite tells more in the upper bits, such as that it recovers what a killed one has left. */
+export function isBusy(error: unknown): boolean {
+  if (!(error instanceof Error) || !('errcode' in error) || typeof error.errcode !== 'number') return false;
+  return (error.errcode & 0xff) === SQLITE_BUSY;
 }
 
 /** Takes the write lock first, so that what `work` reads still holds when it commits. */

@@ -17,9 +17,9 @@ import { lstat, mkdir, open, realpath, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { StorestowError } from '../core/errors.ts';
+import { isBusy } from '../core/shared-database.ts';
 import { isMissing } from './list-files.ts';
 
-const SQLITE_BUSY = 5;
 /** Tries to lock a file that others remove at the same moment; each try fails only when another process has got on. */
 const MAX_TRIES = 1000;
 
@@ -110,7 +110,7 @@ function begin(path: string): DatabaseSync | undefined {
     return database;
   } catch (cause) {
     database?.close();
-    if ((cause as { readonly errcode?: number }).errcode === SQLITE_BUSY) return undefined;
+    if (isBusy(cause)) return undefined;
     throw unusable(path, cause);
   }
 }

@@ -8,7 +8,7 @@ import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import type { Log } from '../core/logging.ts';
-import { inTransaction, openSharedDatabase } from '../core/shared-database.ts';
+import { inTransaction, isBusy, openSharedDatabase } from '../core/shared-database.ts';
 import { stateFolder } from '../core/spool-layout.ts';
 import type { FileReport } from './upload-report.ts';
 
@@ -60,7 +60,8 @@ export class UploadJournal {
   readonly #written = new Map<string, { readonly as: string; readonly at: number }>();
   #database: DatabaseSync | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #broken = false;
+  /** Whether it was said that nothing can be noted. */
+  #told = false;
   #turn: Promise<void> = Promise.resolve();
 
   constructor(spool: string, { log, now }: { readonly log: Log; readonly now: () => Date }) {
@@ -124,7 +125,7 @@ export class UploadJournal {
   }
 
   #arm(): void {
-    if (this.#timer !== undefined || this.#broken) return;
+    if (this.#timer !== undefined) return;
     this.#timer = setInterval(() => void this.#write(), INTERVAL).unref();
   }
 
@@ -135,7 +136,6 @@ export class UploadJournal {
   }
 
   async #writeNow(): Promise<void> {
-    if (this.#broken) return;
     const disk = await statfs(this.#spool).catch(() => undefined);
     try {
       this.#database ??= open(journalPath(this.#spool), this.#now());
@@ -143,11 +143,15 @@ export class UploadJournal {
       inTransaction(database, () => this.#writeRows(database, disk));
     } catch (error) {
       if (isBusy(error)) return;
-      this.#broken = true;
-      clearInterval(this.#timer);
-      this.#log.warn({ err: error }, 'what is uploaded cannot be noted; storestow status will not know of it');
+      // What is to be noted is kept, and tried again: a disk that is full need not stay so.
+      this.#database?.close();
+      this.#database = undefined;
+      if (!this.#told)
+        this.#log.warn({ err: error }, 'what is uploaded cannot be noted; storestow status does not know of it yet');
+      this.#told = true;
       return;
     }
+    this.#told = false;
     this.#forgetWritten();
     if (this.#hasNews()) return;
     clearInterval(this.#timer);
@@ -211,10 +215,4 @@ function open(path: string, now: Date): DatabaseSync {
   database.prepare('DELETE FROM minutes WHERE minute < ?').run(Math.floor(oldest / 60_000));
   database.prepare('DELETE FROM remaining WHERE at < ?').run(oldest);
   return database;
-}
-
-const SQLITE_BUSY = 5;
-
-function isBusy(error: unknown): boolean {
-  return (error as { readonly errcode?: number }).errcode === SQLITE_BUSY;
 }
