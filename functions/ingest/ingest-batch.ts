@@ -212,11 +212,21 @@ class Batch {
     }
     const delivery = this.#senders.send(archive, {
       instance: prepared,
-      isDue: async () => !(await hasOutcome(this.#ports.store, key)),
+      isDue: () => this.#limit(() => this.#isDue(key)),
       buffered: arrived,
     });
     this.#claims.set(id, { archive, key, delivery });
     return delivery;
+  }
+
+  /** An object that is gone meanwhile has nothing to be sent for. Throws what the store throws. */
+  async #isDue(key: string): Promise<boolean> {
+    try {
+      return !(await hasOutcome(this.#ports.store, key));
+    } catch (thrown) {
+      if (asStorestowError(thrown, key).code === 'OBJECT_NOT_FOUND') return false;
+      throw thrown;
+    }
   }
 
   #expect(study: string | undefined, change: 1 | -1): void {
