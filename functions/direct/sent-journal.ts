@@ -26,8 +26,8 @@ const KEPT = 90 * 24 * 60 * 60_000;
 /** An SQLite file, made where absent, shared by processes; `:memory:` for none. Throws `SPOOL_INVALID`. */
 export function openSentJournal(path: string): SentJournal {
   const database = open(path);
-  const insert = database.prepare('INSERT OR IGNORE INTO sent (study, sop, digest, at) VALUES (?, ?, ?, ?)');
-  const find = database.prepare('SELECT 1 FROM sent WHERE study = ? AND sop = ? AND digest = ?');
+  const insert = database.prepare('INSERT OR IGNORE INTO stowed (study, sop, digest, at) VALUES (?, ?, ?, ?)');
+  const find = database.prepare('SELECT 1 FROM stowed WHERE study = ? AND sop = ? AND digest = ?');
   return {
     add: ({ studyInstanceUID, sopInstanceUID, digest }) => void insert.run(studyInstanceUID, sopInstanceUID, digest, Date.now()),
     has: ({ studyInstanceUID, sopInstanceUID, digest }) => find.get(studyInstanceUID, sopInstanceUID, digest) !== undefined,
@@ -39,9 +39,9 @@ function open(path: string): DatabaseSync {
   try {
     const database = openSharedDatabase(path);
     database.exec(
-      'CREATE TABLE IF NOT EXISTS sent (study TEXT, sop TEXT, digest TEXT, at INTEGER, PRIMARY KEY (study, sop, digest)) WITHOUT ROWID',
+      'CREATE TABLE IF NOT EXISTS stowed (study TEXT, sop TEXT, digest TEXT, at INTEGER, PRIMARY KEY (study, sop, digest)) WITHOUT ROWID',
     );
-    database.prepare('DELETE FROM sent WHERE at < ?').run(Date.now() - KEPT);
+    database.prepare('DELETE FROM stowed WHERE at < ?').run(Date.now() - KEPT);
     return database;
   } catch (cause) {
     throw new StorestowError('SPOOL_INVALID', `cannot write ${path}; check its owner and permissions`, { object: path, cause });
