@@ -22,7 +22,10 @@ export async function openNamelessFile(folder: string = tmpdir()): Promise<Namel
   const path = join(folder, `storestow-${randomUUID()}.bytes`);
   try {
     const handle = await open(path, 'wx+', 0o600);
-    await unlink(path);
+    await unlink(path).catch(async (cause: unknown) => {
+      await handle.close();
+      throw cause;
+    });
     return new OpenFile(handle, folder);
   } catch (cause) {
     throw fileError(folder, cause);

@@ -26,8 +26,9 @@ export class SegmentsSource implements ByteSource {
   async read(start: number, end: number): Promise<Uint8Array> {
     const bytes = new Uint8Array(end - start);
     let at = 0;
-    for (const placed of this.#placed) {
-      if (placed.end <= start || placed.start >= end) continue;
+    for (let index = this.#firstBehind(start); index < this.#placed.length; index++) {
+      const placed = this.#placed[index];
+      if (placed === undefined || placed.start >= end) break;
       const from = Math.max(start, placed.start) - placed.start;
       const to = Math.min(end, placed.end) - placed.start;
       for await (const piece of segmentBytes(part(placed.segment, from, to))) {
@@ -37,6 +38,18 @@ export class SegmentsSource implements ByteSource {
     }
     if (at !== bytes.length) throw new RangeError(`bytes ${start} to ${end} of a file of ${this.length} were wanted`);
     return bytes;
+  }
+
+  /** The first segment that ends behind the offset: a file of many frames has two segments a frame, and is read fragment by fragment. */
+  #firstBehind(offset: number): number {
+    let low = 0;
+    let high = this.#placed.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#placed[middle]?.end ?? 0) > offset) high = middle;
+      else low = middle + 1;
+    }
+    return low;
   }
 }
 

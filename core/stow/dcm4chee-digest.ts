@@ -18,14 +18,15 @@ export function createDcm4cheeDigest(configured: string | undefined): ArchiveDig
     async compare(instance, listed) {
       const told = listed?.storageDigest;
       if (told === undefined) return { verdict: 'untold' };
-      let last: DigestComparison = { verdict: 'unpredictable', told };
-      for (const version of versions.toReversed()) {
+      let latest: DigestComparison | undefined;
+      for (const version of versions) {
         const predicted = await predictDcm4cheFile(instance, version);
-        if ('unpredictable' in predicted) return last;
-        last = compareDigests(told, predicted.md5);
-        if (last.verdict === 'equal') break;
+        if ('unpredictable' in predicted) break;
+        const compared = compareDigests(told, predicted.md5);
+        if (compared.verdict === 'equal') return compared;
+        latest ??= compared;
       }
-      return last;
+      return latest ?? { verdict: 'unpredictable', told };
     },
     learn({ meta }) {
       const version = asciiText(meta, TAG.ImplementationVersionName);

@@ -119,9 +119,13 @@ export function createDicomWeb(config: ArchiveConfig, source: UrlSource, { http,
   };
 }
 
+export function isUid(text: string): boolean {
+  return /^(?=.{1,64}$)\.*[0-9][0-9.]*$/.test(text);
+}
+
 /** What `identify` takes as a UID, and so what may stand in an address: digits and dots, one digit at least. Throws `INVALID_UID`. */
 export function uidSegment(uid: string): string {
-  if (/^(?=.{1,64}$)\.*[0-9][0-9.]*$/.test(uid)) return uid;
+  if (isUid(uid)) return uid;
   throw new StorestowError('INVALID_UID', 'a UID that is not of digits and dots, 64 at most, cannot be asked for');
 }
 

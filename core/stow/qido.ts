@@ -1,7 +1,7 @@
 /** QIDO-RS (PS3.18 10.6): which instances the archive lists under a study. Its answers are hostile: only what was asked for counts. */
 import { StorestowError } from '../errors.ts';
 import { firstString, type JsonDataSet } from './dicom-json.ts';
-import { uidSegment, type DicomWeb } from './dicomweb.ts';
+import { isUid, uidSegment, type DicomWeb } from './dicomweb.ts';
 import type { ArchivedInstance } from './outcome.ts';
 import { createQidoQuery } from './qido-query.ts';
 
@@ -122,7 +122,7 @@ export function createQido(web: DicomWeb): Qido {
     async studiesOf(sopInstanceUID, { signal } = {}) {
       const dataSets = await query.everywhere(`instances?SOPInstanceUID=${uidSegment(sopInstanceUID)}`, signal);
       const ofInstance = dataSets.filter((dataSet) => firstString(dataSet, SOP_INSTANCE_UID) === sopInstanceUID);
-      return [...new Set(ofInstance.flatMap((dataSet) => firstString(dataSet, STUDY_INSTANCE_UID) ?? []))];
+      return [...new Set(ofInstance.flatMap((dataSet) => firstString(dataSet, STUDY_INSTANCE_UID) ?? []))].filter(isUid);
     },
   };
 }
@@ -134,6 +134,9 @@ function chunksOf<T>(list: readonly T[], size: number): readonly (readonly T[])[
 function belongsTo(dataSet: JsonDataSet, study: string): boolean {
   return (firstString(dataSet, STUDY_INSTANCE_UID) ?? study) === study;
 }
+
+/** In the place of what an archive gives as a UID and is none: it is in no message, and equal to no series. */
+const NO_UID = '(not a UID)';
 
 function readInstances(
   dataSets: readonly JsonDataSet[],
@@ -148,7 +151,7 @@ function readInstances(
     return [
       {
         sopInstanceUID,
-        ...(seriesInstanceUID === undefined ? {} : { seriesInstanceUID }),
+        ...(seriesInstanceUID === undefined ? {} : { seriesInstanceUID: isUid(seriesInstanceUID) ? seriesInstanceUID : NO_UID }),
         ...(storageDigest === undefined ? {} : { storageDigest }),
       },
     ];
