@@ -71,7 +71,7 @@ interface Sent {
  * | 406, 415       | no             | rejected, ARCHIVE_REFUSED                             |
  * | 413            | no             | ARCHIVE_SIZE_LIMIT: refused where it is the only one, else unknown, too large |
  * | 429, 503       | no             | unknown, ARCHIVE_UNAVAILABLE, busy                    |
- * | 408, 504       | no             | unknown, ARCHIVE_AMBIGUOUS, silent: it may be storing still |
+ * | 408, 504, 524, 598 | no         | unknown, ARCHIVE_AMBIGUOUS, silent: it may be storing still |
  * | other 4xx      | no             | unknown, ARCHIVE_REFUSED, broken                      |
  * | other 5xx      | no             | unknown, ARCHIVE_FAILED, broken: earlier parts may be stored |
  * | other          | no             | unknown, ARCHIVE_AMBIGUOUS                            |
@@ -167,6 +167,8 @@ function ofStatus(status: number): Verdict {
       );
     case 408:
     case 504:
+    case 524:
+    case 598:
       return unknown(
         'ARCHIVE_AMBIGUOUS',
         `${answered}: it, or a proxy before it, gave up waiting; the instance may be stored`,

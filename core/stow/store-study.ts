@@ -88,7 +88,7 @@ function unasked(thrown: unknown, signal: AbortSignal | undefined): Outcome {
 
 /** Concurrent first objects of a study have made duplicate patients in dcm4chee (contract, section 3). */
 async function sendUntilOneIsStored(instances: readonly OutgoingInstance[], ports: StorePorts): Promise<Progress> {
-  const alone = instances.slice(0, MAX_IN_A_ROW);
+  const alone = planByAnswers(instances, ports).flat().slice(0, MAX_IN_A_ROW);
   const delivery = new Delivery(ports);
   for (const instance of alone) {
     await ports.limit(() => delivery.send([instance]));
@@ -113,7 +113,7 @@ function planByAnswers(
 ): readonly (readonly OutgoingInstance[])[] {
   const byLimit = Map.groupBy(instances, ({ sopInstanceUID }) => unanswered.limitOf(sopInstanceUID));
   return [...byLimit]
-    .toSorted(([a], [b]) => (a === b ? 0 : b - a))
+    .toSorted(([a], [b]) => b - a)
     .flatMap(([limit, group]) => planRequests(group, { ...limits, maxInstances: Math.min(limit, limits.maxInstances) }));
 }
 
@@ -156,7 +156,12 @@ class Delivery implements Progress {
     for (const [index, outcome] of sent.outcomes.entries()) {
       for (const instance of request.slice(index, index + 1)) this.outcomes.set(instance, outcome);
     }
-    const { suspicion, learnedSize } = this.#ports;
+    const { suspicion, learnedSize, signal } = this.#ports;
+    // Stopped from here: that says nothing of the archive.
+    if (signal?.aborted === true) {
+      this.halted ??= NOT_SENT;
+      return [];
+    }
     this.#noteAnswers(request, sent);
     const resend = decideResend(sent.answered, sent.waiting, suspicion.grave);
     if (!sent.outcomes.every(isRequestFailure)) suspicion.answered();
@@ -180,13 +185,13 @@ class Delivery implements Progress {
     }
   }
 
-  #noteAnswers(request: readonly OutgoingInstance[], { answered }: Sent): void {
+  #noteAnswers(request: readonly OutgoingInstance[], { answered, outcomes }: Sent): void {
     const uids = request.map(({ sopInstanceUID }) => sopInstanceUID);
     const missing = answered.flatMap(({ verdict, listing }, index) =>
       verdict.kind === 'unknown' && verdict.trouble === 'silent' && listing !== 'listed' ? uids.slice(index, index + 1) : [],
     );
     if (missing.length > 0) this.#ports.unanswered.noAnswer(request.length, missing);
-    else if (answered.length > 0) this.#ports.unanswered.answered(uids);
+    else if (!outcomes.every(isRequestFailure)) this.#ports.unanswered.answered(uids);
   }
 
   #count(outcomes: readonly Outcome[]): void {

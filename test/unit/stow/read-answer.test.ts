@@ -56,6 +56,8 @@ describe('readAnswer, by status', () => {
     [502, 'unknown ARCHIVE_FAILED broken'],
     [503, 'unknown ARCHIVE_UNAVAILABLE busy'],
     [504, 'unknown ARCHIVE_AMBIGUOUS silent'],
+    [524, 'unknown ARCHIVE_AMBIGUOUS silent'],
+    [598, 'unknown ARCHIVE_AMBIGUOUS silent'],
     [599, 'unknown ARCHIVE_FAILED broken'],
   ])('%i without a body → %s', (status, verdict) => {
     expect(kinds(read(status, '', ['1.1', '1.2']))).toEqual([verdict, verdict]);
