@@ -18,6 +18,7 @@ import { ArrivalsQueue, QUEUE_NAME } from './arrivals-queue.ts';
 import { FunctionRunner, INGEST_HANDLER, type FunctionResult, type RepeatedTask } from './function-runner.ts';
 import { startMinio, webhookArn } from './minio.ts';
 import { ListedArrivals } from './listed-arrivals.ts';
+import { repeatSweep, type Enqueue, type Sweep } from './repeat-sweep.ts';
 import { listenToWebhook, type WebhookOptions } from './webhook-listener.ts';
 
 export type LocalBucket =
@@ -35,21 +36,9 @@ export interface LocalCloudOptions {
   readonly events?: EventsOptions;
   readonly log: Log;
   readonly onResult?: (result: FunctionResult) => void;
-  /** Queues the objects that events missed; run at the start and again and again. */
-  readonly sweep: (
-    store: ObjectStore,
-    enqueue: (keys: readonly string[]) => Promise<void>,
-    options: SweepTiming,
-  ) => Promise<void>;
+  readonly sweep: Sweep;
   /** An object's message was tried for the last time. */
   readonly onDead: (store: ObjectStore, key: string, code: ErrorCode) => Promise<void>;
-}
-
-export interface SweepTiming {
-  /** Minutes after its arrival from which an object without an outcome counts as missed. */
-  readonly pendingAfter: number;
-  /** Days: older objects are not looked at. Absent: all are, each of which costs a request. */
-  readonly maxAge?: number;
 }
 
 /** MinIO's webhook, for a bucket that was not started here. */
@@ -75,11 +64,6 @@ export interface LocalCloud {
 
 const WEBHOOK_ID = 'STORESTOW';
 const MINIO_BUCKET = 'storestow';
-
-/** Milliseconds between two sweeps. The first one looks at every object, those that follow at the younger ones. */
-const SWEEP_EVERY = 10 * 60_000;
-const SWEEP_PENDING_AFTER = 5;
-const SWEEP_MAX_AGE = 2;
 
 /** Milliseconds between two listings of a bucket without events, and how much longer than a listing itself that is at least. */
 const LIST_EVERY = 10_000;
@@ -208,20 +192,6 @@ function startRunner(
     onDead: (key, code) => onDead(store, key, code),
     tasks: [repeatSweep(sweep, store, enqueue), ...(bucket.events ? [] : [repeatListing(store, enqueue)])],
   });
-}
-
-type Enqueue = (keys: readonly string[]) => Promise<void>;
-
-function repeatSweep(sweep: LocalCloudOptions['sweep'], store: ObjectStore, enqueue: Enqueue): RepeatedTask {
-  let timing: SweepTiming = { pendingAfter: SWEEP_PENDING_AFTER };
-  return {
-    name: 'the sweep',
-    run: async () => {
-      await sweep(store, enqueue, timing);
-      timing = { ...timing, maxAge: SWEEP_MAX_AGE };
-      return SWEEP_EVERY;
-    },
-  };
 }
 
 function repeatListing(store: ObjectStore, enqueue: Enqueue): RepeatedTask {

@@ -6,6 +6,7 @@ import { createLog } from '../../core/logging.ts';
 import { openFolderStore, type FolderStore } from '../../core/store/folder-store.ts';
 import { sweep } from '../../functions/sweep/sweep.ts';
 import { ArrivalsQueue } from '../../local-cloud/arrivals-queue.ts';
+import { repeatSweep } from '../../local-cloud/repeat-sweep.ts';
 import { fakeObject } from '../support/ingest-double.ts';
 import { runStorestow, startStorestow } from '../support/storestow-process.ts';
 import { temporaryFolder, type TemporaryFolder } from '../support/temporary-folder.ts';
@@ -58,21 +59,48 @@ describe('redrive, killed', () => {
     return found.toSorted();
   }
 
-  it.each([1, 130, 270])('after %i outcomes: nothing is lost, and a second one goes on', async (outcomes) => {
-    const first = startStorestow(['redrive', '--all', '--data', folder.path]);
+  /** Kills a redrive of all when so many outcomes are taken off; gives the keys that have none then. */
+  async function killedAfter(outcomes: number): Promise<readonly string[]> {
+    const redrive = startStorestow(['redrive', '--all', '--data', folder.path]);
     const cleared = async (): Promise<number> => (await statuses()).filter((status) => status === undefined).length;
     await waitUntil('outcomes are taken off', async () => (await cleared()) >= outcomes, { interval: 1 });
-    first.child.kill('SIGKILL');
-    await first.finished;
-
+    redrive.child.kill('SIGKILL');
+    await redrive.finished;
     const after = await statuses();
     expect(after.every((status) => status === undefined || status === 'quarantined/UNKNOWN_SOURCE')).toBe(true);
-    expect(await swept()).toEqual(keys.filter((_, index) => after[index] === undefined));
+    return keys.filter((_, index) => after[index] === undefined);
+  }
+
+  it('weeks after they arrived: a machine that has been running all the while finds them within a day', async () => {
+    const log = createLog({ level: 'silent' });
+    const day = 24 * 60 * 60_000;
+    let time = Date.now();
+    const found: string[] = [];
+    const task = repeatSweep(
+      (bucket, enqueue, timing) =>
+        sweep(bucket, enqueue, { ...timing, failedAfter: 60, log, now: () => new Date(time) }).then(() => undefined),
+      store,
+      async (batch) => void found.push(...batch),
+      () => time,
+    );
+    const runFor = async (milliseconds: number): Promise<void> => {
+      for (const end = time + milliseconds; time < end;) time += await task.run();
+    };
+    await runFor(3 * day);
+    expect(found).toEqual([]);
+    const left = await killedAfter(1);
+    await runFor(day);
+    expect([...new Set(found)].toSorted()).toEqual(left);
+  });
+
+  it.each([1, 130, 270])('after %i outcomes: nothing is lost, and a second one goes on', async (outcomes) => {
+    const left = await killedAfter(outcomes);
+    expect(await swept()).toEqual(left);
 
     const second = await runStorestow(['redrive', '--all', '--data', folder.path, '--json']);
     expect(second.code, second.stderr).toBe(0);
-    expect(JSON.parse(second.stdout)).toMatchObject({ redriven: after.filter((status) => status !== undefined).length });
-    expect(await cleared()).toBe(COUNT);
+    expect(JSON.parse(second.stdout)).toMatchObject({ redriven: COUNT - left.length });
+    expect((await statuses()).every((status) => status === undefined)).toBe(true);
     // What the first one had not queued yet is the sweep's; nothing is queued twice.
     const queued = await withQueue((queue) => queue.receive({ max: 2 * COUNT, visibilityTimeout: 60_000 }).map(({ key }) => key));
     expect(new Set(queued).size).toBe(queued.length);
