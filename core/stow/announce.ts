@@ -6,25 +6,27 @@ import { request as plainRequest, type ClientRequest } from 'node:http';
 import { request as tlsRequest, type RequestOptions } from 'node:https';
 import { explainConnection } from './connection-failure.ts';
 import type { HttpAnswer, HttpClient, HttpResult } from './http.ts';
+import { secureContextOf, type TlsMaterial } from './tls-files.ts';
 
 export interface AnnounceOptions {
   /** Seconds until an answer; an archive that knows no `Expect` waits for the body. */
   readonly timeout: number;
-  /** Of TLS. */
-  readonly tls?: Pick<RequestOptions, 'ca' | 'cert' | 'key' | 'passphrase'> | undefined;
+  /** Of an https origin. */
+  readonly tls?: TlsMaterial;
 }
 
 /** `answered` with status 100: the body may come. A body without end is not read. */
 export function openAnnouncer(origin: string, { timeout, tls = {} }: AnnounceOptions): HttpClient {
   const { protocol, hostname, port } = new URL(origin);
   const send = protocol === 'https:' ? tlsRequest : plainRequest;
-  const address: RequestOptions = { host: hostname.replace(/^\[|\]$/g, ''), port: port === '' ? undefined : port, ...tls };
+  const address: RequestOptions = { host: hostname.replace(/^\[|\]$/g, ''), port: port === '' ? undefined : port };
   const underWay = new Set<ClientRequest>();
   return {
     async request({ method, path, headers, body, signal }): Promise<HttpResult> {
       const { promise, resolve } = Promise.withResolvers<HttpResult>();
       const sending = send({
         ...address,
+        ...(protocol === 'https:' ? { secureContext: secureContextOf(tls) } : {}),
         method,
         path,
         agent: false,

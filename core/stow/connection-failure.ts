@@ -79,6 +79,7 @@ function explanationOf(code: string): Explanation | undefined {
     : undefined;
 }
 
-function codeOf(error: unknown): string {
+/** Of an error of Node's or undici's; empty where it has none. */
+export function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
 }

@@ -4,8 +4,8 @@
  */
 import { Readable } from 'node:stream';
 import { buildConnector, Pool } from 'undici';
-import { explainConnection } from './connection-failure.ts';
-import type { TlsMaterial } from './tls-files.ts';
+import { codeOf, explainConnection } from './connection-failure.ts';
+import { secureContextOf, type TlsMaterial } from './tls-files.ts';
 
 export interface HttpOptions {
   readonly connections: number;
@@ -68,14 +68,10 @@ export interface HttpClient {
   close(): Promise<void>;
 }
 
-function errorCode(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
-}
-
 function failureOf(error: unknown, sent: boolean, signal: AbortSignal | undefined): HttpFailure {
   if (signal?.aborted === true) return 'aborted';
   if (!sent) return 'unreachable';
-  return errorCode(error) === 'UND_ERR_HEADERS_TIMEOUT' ? 'timeout' : 'interrupted';
+  return codeOf(error) === 'UND_ERR_HEADERS_TIMEOUT' ? 'timeout' : 'interrupted';
 }
 
 function headerText(value: string | string[] | undefined): string {
@@ -87,13 +83,18 @@ function headerText(value: string | string[] | undefined): string {
  * unless the alert ends the socket first.
  */
 function createConnector(tls: TlsMaterial): buildConnector.connector {
-  const connect = buildConnector({ ...tls, allowH2: false });
-  return (options, callback) =>
+  let connect: buildConnector.connector | undefined;
+  return (options, callback) => {
+    connect ??= buildConnector({
+      ...(options.protocol === 'https:' ? { secureContext: secureContextOf(tls) } : {}),
+      allowH2: false,
+    });
     connect(options, (...result) => {
       const [, socket] = result;
       socket?.once('error', (alert: Error) => socket.destroy(alert));
       callback(...result);
     });
+  };
 }
 
 /**

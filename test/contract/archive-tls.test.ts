@@ -1,11 +1,14 @@
 /** The client over TLS with a private authority, both sides with certificates, against a real TLS server before the embedded archive. */
 import { spawn } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { archiveSchema, type ArchiveTls } from '../../core/config/schema.ts';
+import { openAnnouncer } from '../../core/stow/announce.ts';
 import { createArchive } from '../../core/stow/dicomweb-archive.ts';
+import { openHttp } from '../../core/stow/http.ts';
 import type { Outcome } from '../../core/stow/outcome.ts';
+import { secureContextOf } from '../../core/stow/tls-files.ts';
 import { startEmbeddedArchive, type EmbeddedArchive } from '../../local-cloud/archive/server.ts';
 import { createAuthority, opensslAvailable, type Authority, type IssuedCertificate } from '../support/certificates.ts';
 import { freePort } from '../support/free-port.ts';
@@ -68,6 +71,29 @@ describe.skipIf(requirePeer('openssl', opensslAvailable()))('an archive behind T
     it('is trusted by one of several authorities', async () => {
       const { port } = await front();
       expect(await store(port, { ca: ['default', stranger.ca, hospital.ca] })).toMatchObject({ kind: 'stored' });
+    });
+
+    it('has its authorities parsed once, whatever the number of connections', async () => {
+      const { port, clients: connections } = await front();
+      let parsed = 0;
+      const ca = new Proxy([await readFile(hospital.ca, 'utf8')], {
+        get(list, name, receiver): unknown {
+          if (name === '0') parsed += 1;
+          return Reflect.get(list, name, receiver);
+        },
+      });
+      secureContextOf({ ca });
+      const ofOne = parsed;
+      const tls = { ca };
+      const origin = `https://127.0.0.1:${String(port)}`;
+      const clients = [openHttp(origin, { connections: 3, timeout: 10, tls }), openAnnouncer(origin, { timeout: 10, tls })];
+      const ask = { method: 'GET', path: '/', headers: {}, maxBytes: 1e6 } as const;
+      const [http, announcer] = clients;
+      const answers = await Promise.all([http, http, http, announcer].map(async (client) => client?.request(ask)));
+      for (const client of clients) await client.close();
+      expect(answers).toMatchObject(answers.map(() => ({ kind: 'answered' })));
+      expect(connections).toHaveLength(4);
+      expect(parsed).toBe(2 * ofOne);
     });
 
     const never: [string, ArchiveTls | 'stranger', Partial<{ days: number; names: string }>, RegExp][] = [
@@ -203,6 +229,16 @@ describe.skipIf(requirePeer('openssl', opensslAvailable()))('an archive behind T
         }),
         /pass phrase/,
       ],
+      [
+        'a pass phrase file that is empty',
+        async () => {
+          const passphraseFile = join(folder.path, 'empty');
+          await writeFile(passphraseFile, '\n');
+          return { ...own, passphraseFile };
+        },
+        /passphraseFile is empty/,
+      ],
+      ['a key too short for OpenSSL', async () => hospital.issue('short', { usage: 'clientAuth', rsa: 1024 }), /too short/],
       ['a pass phrase file that is not there', async () => ({ ...own, passphraseFile: absent }), /passphraseFile/],
       [
         'a damaged certificate',

@@ -15,6 +15,8 @@ export interface IssueOptions {
   readonly days?: number;
   /** Encrypts the key. */
   readonly passphrase?: string;
+  /** Bits of an RSA key; default: one of the curve P-256. */
+  readonly rsa?: number;
 }
 
 /** Paths of PEM files. */
@@ -52,11 +54,12 @@ export async function createAuthority(folder: string, name: string): Promise<Aut
   ]);
   return {
     ca,
-    async issue(commonName, { usage, names = 'IP:127.0.0.1,DNS:localhost', days = 30, passphrase }) {
+    async issue(commonName, { usage, names = 'IP:127.0.0.1,DNS:localhost', days = 30, passphrase, rsa }) {
       const base = join(folder, `${name}-${commonName}`);
       const [cert, key, request, extensions] = [`${base}.pem`, `${base}.key`, `${base}.csr`, `${base}.ext`];
       const secret = passphrase === undefined ? ['-nodes'] : ['-passout', `pass:${passphrase}`];
-      await run('openssl', ['req', ...NEW_KEY, ...secret, '-keyout', key, '-out', request, '-subj', `/CN=${commonName}`]);
+      const newKey = rsa === undefined ? NEW_KEY : ['-newkey', `rsa:${String(rsa)}`];
+      await run('openssl', ['req', ...newKey, ...secret, '-keyout', key, '-out', request, '-subj', `/CN=${commonName}`]);
       const subjectNames = usage === 'serverAuth' ? `subjectAltName=${names}\n` : '';
       await writeFile(extensions, `${subjectNames}extendedKeyUsage=${usage}\n`);
       const signing = ['-CA', ca, '-CAkey', caKey, '-CAcreateserial', '-days', String(days), '-extfile', extensions];
