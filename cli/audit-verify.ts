@@ -4,7 +4,8 @@ import { queryAudit, type AuditFilter, type AuditRow } from '../core/audit/query
 import { sampleRows } from '../core/audit/sample.ts';
 import { conclude, VerificationTally, type VerificationCounts, type VerifiedInstance } from '../core/audit/verification.ts';
 import { csvVerification, verificationEntry, verificationText } from '../core/audit/verification-report.ts';
-import { archiveSchema, type Config } from '../core/config/schema.ts';
+import { COMMAND_LINE, parseConfig } from '../core/config/load.ts';
+import type { Config } from '../core/config/schema.ts';
 import { StorestowError } from '../core/errors.ts';
 import type { ObjectStore } from '../core/store/object-store.ts';
 import { openVerifyPorts } from '../functions/verify/open-verify-ports.ts';
@@ -49,10 +50,11 @@ export function auditVerifyCommand(finish: Finish): Subcommand {
       '\nHere 1 means: something differs, is missing, or cannot be compared; 75: the archive could not be asked.\n',
     )
     .action(async (options) => {
-      const { config, bucket } = await loadSettings(options);
-      const store = await openExistingBucket(bucket);
+      const settings = await loadSettings(options);
+      const config = withArchive(settings.config, options.archive);
+      const store = await openExistingBucket(settings.bucket);
       try {
-        const counts = await verify(store, withArchive(config, options.archive), filterOf(options), options);
+        const counts = await verify(store, config, filterOf(options), options);
         finish({ proved: EXIT.done, failed: EXIT.failed, temporary: EXIT.temporary }[conclude(counts)]);
       } finally {
         await store.close();
@@ -69,7 +71,7 @@ interface VerifyCommandOptions {
 }
 
 function withArchive(config: Config, url: string | undefined): Config {
-  return url === undefined ? config : { ...config, archive: archiveSchema.parse({ ...config.archive, url }) };
+  return url === undefined ? config : parseConfig({ ...config, archive: { ...config.archive, url } }, COMMAND_LINE);
 }
 
 async function verify(

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { access, constants, realpath } from 'node:fs/promises';
 import { delimiter, isAbsolute, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { loadConfig, parseConfig } from '../core/config/load.ts';
+import { COMMAND_LINE, loadConfig, parseConfig } from '../core/config/load.ts';
 import { receiverSchema, type Config, type ReceiverConfig } from '../core/config/schema.ts';
 import { StorestowError } from '../core/errors.ts';
 import { carryOut, installedFiles, stepText, type InstallPlace } from '../local-cloud/service/install.ts';
@@ -205,13 +205,16 @@ function receiversOf(
   { receiver, tlsKey: key, tlsCert: cert, tlsCa: ca, tlsPeer: peer }: Options,
   config: Config,
 ): ReceiverConfig[] {
+  const secured = key !== undefined || cert !== undefined || ca.length > 0 || peer !== undefined;
   if (receiver.length === 0) {
-    if (key !== undefined || cert !== undefined) throw new StorestowError('USAGE', '--tls-key and --tls-cert go with --receiver');
+    if (secured) throw new StorestowError('USAGE', '--tls-key, --tls-cert and the others of TLS go with --receiver');
     return config.receivers ?? [DEFAULT_RECEIVER];
   }
-  if (key === undefined && cert === undefined) return [...receiver];
-  if (key === undefined || cert === undefined) throw new StorestowError('USAGE', '--tls-key and --tls-cert go together');
-  return receiver.map((one) => receiverSchema.parse({ ...one, tls: { key, cert, ca, peer } }));
+  if (!secured) return [...receiver];
+  if (key === undefined || cert === undefined)
+    throw new StorestowError('USAGE', '--tls-key and --tls-cert go together, and the others of TLS with them');
+  const receivers = receiver.map((one) => ({ ...one, tls: { key, cert, ca, peer } }));
+  return parseConfig({ receivers }, COMMAND_LINE).receivers ?? [];
 }
 
 /** Beside the spool: the embedded bucket, and where files are moved to. As configured: a service has no folder that a relative path is from. */

@@ -2,7 +2,8 @@
 import { stat } from 'node:fs/promises';
 import { extname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { archiveSchema, configSchema, type Config } from '../core/config/schema.ts';
+import { COMMAND_LINE, loadConfig, parseConfig } from '../core/config/load.ts';
+import type { Config } from '../core/config/schema.ts';
 import { StorestowError } from '../core/errors.ts';
 import { createLog, type Log } from '../core/logging.ts';
 import { stateFolder } from '../core/spool-layout.ts';
@@ -31,7 +32,6 @@ import { endingSignal } from './ending-signal.ts';
 import { EXIT, type Finish } from './exit-code.ts';
 import { IngestSummary } from './ingest-summary.ts';
 import { createProgress } from './progress.ts';
-import { loadConfig } from '../core/config/load.ts';
 import { StudyLines } from './study-lines.ts';
 
 interface Options {
@@ -104,16 +104,19 @@ export function upCommand(finish: Finish): Subcommand {
 async function configOf(options: Options): Promise<Config> {
   const config = await loadConfig({ ...(options.config === undefined ? {} : { path: options.config }), env: process.env });
   const { archive, institutions, rules, site } = options;
-  return configSchema.parse({
-    ...config,
-    ...(site === undefined ? {} : { site }),
-    ...(archive === undefined ? {} : { archive: archiveSchema.parse({ ...config.archive, url: archive }) }),
-    coerce: {
-      ...config.coerce,
-      ...(institutions === undefined ? {} : { institutions: resolve(institutions) }),
-      ...(rules === undefined ? {} : { rules: resolve(rules) }),
+  return parseConfig(
+    {
+      ...config,
+      ...(site === undefined ? {} : { site }),
+      ...(archive === undefined ? {} : { archive: { ...config.archive, url: archive } }),
+      coerce: {
+        ...config.coerce,
+        ...(institutions === undefined ? {} : { institutions: resolve(institutions) }),
+        ...(rules === undefined ? {} : { rules: resolve(rules) }),
+      },
     },
-  });
+    COMMAND_LINE,
+  );
 }
 
 /**

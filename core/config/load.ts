@@ -9,6 +9,9 @@ import { z } from 'zod';
 import { StorestowError } from '../errors.ts';
 import { configSchema, type ArchiveAuth, type ArchiveConfig, type Config } from './schema.ts';
 
+/** What stands in the name's place where a command's options go over a configuration. */
+export const COMMAND_LINE = 'what the command line gives';
+
 /** Throws `CONFIG_INVALID`, naming every setting that is wrong. */
 export function parseConfig(value: unknown, name: string): Config {
   const result = configSchema.safeParse(value);

@@ -73,6 +73,17 @@ describe('exit code 2: usage and configuration', () => {
     ['a bucket that is not there', ['audit', '--data', 'nowhere'], /there is no bucket in .*nowhere/],
     ['upload without a folder', ['upload', '--data', 'data'], /give a study's folder, or --all/],
     ['an archive address that is none', ['up', '.', '--archive', 'http://x/rs'], /archive\.url must end in \/studies/],
+    [
+      'an archive without an address',
+      ['up', '.', '--archive', ''],
+      /CONFIG_INVALID: what the command line gives[^]*archive\.url/,
+    ],
+    ['a site without a name', ['up', '.', '--site', ''], /CONFIG_INVALID: what the command line gives[^]*at site/],
+    [
+      'an archive to verify without an address',
+      ['audit', 'verify', '--archive', ''],
+      /CONFIG_INVALID: what the command line gives/,
+    ],
     ['a mapping that is not there', ['up', '.', '--institutions', 'nowhere.plist'], /cannot read .*nowhere\.plist/],
   ])('%s', async (_, args, message) => {
     const { code, stdout, stderr } = await storestow(...args);

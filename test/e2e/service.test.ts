@@ -249,6 +249,13 @@ describe('storestow service', () => {
     ['a port that is none', ['--receiver', 'CT:x'], /expected AETITLE:PORT/],
     ['a port for root', ['--receiver', 'CT:104'], /listens on port 104 as root only/],
     ['a key without its certificate', ['--receiver', 'CT:11112', '--tls-key', 'k'], /go together/],
+    [
+      'a key without a name',
+      ['--receiver', 'CT:11112', '--tls-key', '', '--tls-cert', 'c'],
+      /CONFIG_INVALID.*command line[^]*receivers\[0\]\.tls\.key/,
+    ],
+    ['an authority without a key', ['--receiver', 'CT:11112', '--tls-ca', 'ca'], /go together/],
+    ['an authority without a receiver', ['--tls-ca', 'ca'], /go with --receiver/],
     ['root as the user', ['--user', 'root'], /must not run as root/],
     ['launchd elsewhere', ['--for', 'launchd', '--root', 'x'], /leave --root out/],
     [
