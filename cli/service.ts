@@ -46,7 +46,7 @@ const run = promisify(execFile);
 
 /** What differs between those that can supervise. `root` is the tree of another system. */
 interface Supervision {
-  files(plan: ServicePlan): Promise<ServiceFile[]>;
+  files(plan: ServicePlan, root: string | undefined): Promise<ServiceFile[]>;
   places(name: string): readonly InstallPlace[];
   install(
     plan: ServicePlan,
@@ -58,7 +58,11 @@ interface Supervision {
 }
 
 const SYSTEMD: Supervision = {
-  files: async (plan) => systemdFiles(plan, { version: await systemdVersion(), environmentFile: ENVIRONMENT_FILE }),
+  files: async (plan, root) =>
+    systemdFiles(plan, {
+      version: root === undefined ? await systemdVersion() : undefined,
+      environmentFile: ENVIRONMENT_FILE,
+    }),
   places: (name) => [
     { folder: SYSTEMD_FOLDERS.units, mayHold: (file) => isUnitOf(file, name) },
     ...[SYSTEMD_FOLDERS.users, SYSTEMD_FOLDERS.folders].map((folder) => ({
@@ -154,12 +158,12 @@ async function printOrInstall(options: Options, supervision: Supervision): Promi
     storestow: await storestowProgram(),
     storescp: await storescpProgram(real),
   });
-  const files = await supervision.files(plan);
+  const root = rootOf(options);
+  const files = await supervision.files(plan, root);
   if (options.install !== true) {
     process.stdout.write(files.map(({ path: file, text }) => `### ${file}\n${text}`).join('\n'));
     return;
   }
-  const root = rootOf(options);
   const installed = await installedFiles(supervision.places(options.name), options.name, root);
   await take(supervision.install(plan, files, installed, root), options);
 }
@@ -181,7 +185,7 @@ function rootOf({ root }: Options): string | undefined {
   return root === undefined ? undefined : resolve(root);
 }
 
-/** `systemd 252 (252.38-1~deb12u1)`; nothing where there is no systemd. */
+/** Of this machine, `systemd 252 (252.38-1~deb12u1)`; nothing where there is no systemd. */
 async function systemdVersion(): Promise<number | undefined> {
   const answer = await run('systemctl', ['--version']).catch(() => undefined);
   const version = /^systemd (\d+)/.exec(answer?.stdout ?? '')?.[1];

@@ -243,6 +243,18 @@ describe('storestow service', () => {
     expect(await readdir(folder.path)).toEqual(['con fig.json']);
   });
 
+  it("goes by the version of this machine's systemd, and not where the units are another system's", async () => {
+    await writeFile(at('systemctl'), "#!/bin/sh\necho 'systemd 257 (257.1)'\n", { mode: 0o755 });
+    const print = async (...args: string[]): Promise<string> => {
+      const env = { PATH: `${folder.path}:${process.env['PATH'] ?? ''}` };
+      return (await runStorestow(['service', '--for', 'systemd', ...args], { cwd: folder.path, env })).stdout;
+    };
+    expect(await print()).toContain('RestartSteps=');
+    const elsewhere = await print('--root', tree());
+    expect(elsewhere).toContain('Restart=always');
+    expect(elsewhere).not.toContain('RestartSteps=');
+  });
+
   it.each([
     ['a title that would be a command', ['--receiver', '$(id):11112'], /letters, digits/],
     ['a title with a line break', ['--receiver', 'A\nUser=root:11112'], /letters, digits/],
