@@ -30,6 +30,11 @@ export function writeDataSet(edit: DataSetEdit, place: Place, sink: SegmentSink)
     return;
   }
   const { bytes, encoding } = place;
+  if (edit.source === undefined) {
+    const elements = [...edit.elements].sort(([a], [b]) => a - b);
+    for (const [tag, change] of elements) writeEdit(tag, change, bytes, encoding, sink);
+    return;
+  }
   const groups = editedGroups(edit);
   const groupLengths = new GroupLengths(encoding, (group) => groups.has(group));
   for (const { tag, kept, change } of writingOrder(edit)) {
