@@ -141,7 +141,7 @@ export class EditPlan {
 }
 
 function keyOf(path: ItemPath, tag: Tag): string {
-  return [...path.map((step) => `${step.tag}:${step.item}`), tag].join('/');
+  return path.reduce((key, step) => `${key}${step.tag}:${step.item}/`, '') + tag;
 }
 
 function changes({ holder, original, to }: Edit): boolean {
