@@ -13,7 +13,6 @@ import { ByteBudget } from './byte-budget.ts';
 import { areRivals, groupRivals, hasOutcome, inspectObject, isCandidate, type Candidate } from './candidate.ts';
 import { keepRuleSet } from './keep-rule-set.ts';
 import { LARGE_OBJECT_MEMORY, largeObject } from './large-object.ts';
-import { InstitutionQuestions } from './other-institution.ts';
 import type { IngestOptions, IngestPorts, IngestResult, ObjectReference } from './ports.ts';
 import { retryLater, settle, settleStoreFailure, settleUnprepared } from './settle.ts';
 import { leaseHeldError, leasePatience, StudyLeases } from './study-lease.ts';
@@ -59,7 +58,6 @@ class Batch {
   readonly #budget: ByteBudget;
   readonly #leases: StudyLeases;
   readonly #senders: StudySenders;
-  readonly #institutions: InstitutionQuestions;
   /** By study and SOP Instance UID: two objects of one are never under way at once. */
   readonly #claims = new Map<string, Claim>();
   readonly #results = new Map<string, IngestResult>();
@@ -71,7 +69,6 @@ class Batch {
   constructor(ports: IngestPorts, options: IngestOptions) {
     this.#ports = ports;
     this.#options = options;
-    this.#institutions = new InstitutionQuestions(options.abort);
     this.#budget = new ByteBudget(ports.config.ingest.maxBytesInFlight, () => this.#pump());
     const signal = options.abort === undefined ? {} : { signal: options.abort };
     // The bytes that somebody waits for may lie in requests that are not full: then these must not wait either.
@@ -198,10 +195,7 @@ class Batch {
       const { code, message, retryable } = asStorestowError(thrown, key);
       return notSent({ kind: retryable ? 'retryable' : 'permanent', code, message });
     }
-    const study = prepared.studyInstanceUID;
-    const refused = await this.#institutions.outcome(archive, study, this.#ports.ownInstitution(source));
-    if (refused !== undefined) return notSent(refused);
-    const id = `${study}/${prepared.sopInstanceUID}`;
+    const id = `${prepared.studyInstanceUID}/${prepared.sopInstanceUID}`;
     for (let claim = this.#claims.get(id); claim !== undefined; claim = this.#claims.get(id)) {
       arrived();
       const { outcome, retryAfter } = await claim.delivery;
@@ -212,6 +206,7 @@ class Batch {
     }
     const delivery = this.#senders.send(archive, {
       instance: prepared,
+      institution: this.#ports.ownInstitution(source),
       isDue: () => this.#limit(() => this.#isDue(key)),
       buffered: arrived,
     });

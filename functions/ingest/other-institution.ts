@@ -1,71 +1,30 @@
 /**
  * A study that the archive holds under another institution than the one that its sender belongs to: one of the two is wrong, and a
- * person must say which before more is stored under it.
+ * person must say which before more is stored under it. Pure.
  */
-import { asStorestowError } from '../../core/errors.ts';
-import type { Archive, Outcome } from '../../core/stow/outcome.ts';
+import type { Outcome } from '../../core/stow/outcome.ts';
 
 /**
  * | set by the mapping | the archive holds the study under | is          |
  * |--------------------|-----------------------------------|-------------|
- * | nothing            | any                               | no conflict |
  * | a name             | nothing, or series without a name | no conflict |
  * | a name             | that name, among others or alone  | no conflict |
  * | a name             | other names only                  | a conflict  |
- *
- * Names are compared without the blanks around them, and as Unicode (NFC): characters that can be written in two ways are the same.
  */
-export function isOtherInstitution(set: string | undefined, held: ReadonlySet<string>): boolean {
-  if (set === undefined || held.size === 0) return false;
-  return ![...held].some((name) => comparable(name) === comparable(set));
+export function isOtherInstitution(set: string, held: ReadonlySet<string>): boolean {
+  return held.size > 0 && ![...held].some((name) => isSameInstitution(name, set));
+}
+
+/** Without the blanks around them, and as Unicode (NFC): characters that can be written in two ways are the same. */
+export function isSameInstitution(one: string, other: string): boolean {
+  return comparable(one) === comparable(other);
 }
 
 function comparable(name: string): string {
   return name.normalize('NFC').trim();
 }
 
-/** For one batch: an archive is asked once about a study, before the first instance of it is sent. */
-export class InstitutionQuestions {
-  readonly #signal: AbortSignal | undefined;
-  readonly #asked = new Map<Archive, Map<string, Promise<Set<string>>>>();
-
-  constructor(signal: AbortSignal | undefined) {
-    this.#signal = signal;
-  }
-
-  /**
-   * What becomes of an instance for its institution; `undefined`: it may be sent, and its institution is one of the study's from
-   * then on. Never rejects.
-   */
-  async outcome(archive: Archive, studyInstanceUID: string, set: string | undefined): Promise<Outcome | undefined> {
-    if (set === undefined) return undefined;
-    let held: Set<string>;
-    try {
-      held = await this.#held(archive, studyInstanceUID);
-    } catch (thrown) {
-      const { code, message } = asStorestowError(thrown, studyInstanceUID);
-      return { kind: 'retryable', code, message: `not sent, for the archive could not be asked for the institution: ${message}` };
-    }
-    if (isOtherInstitution(set, held)) return conflict(set, held);
-    held.add(set);
-    return undefined;
-  }
-
-  async #held(archive: Archive, study: string): Promise<Set<string>> {
-    const ofArchive = this.#asked.get(archive) ?? new Map<string, Promise<Set<string>>>();
-    this.#asked.set(archive, ofArchive);
-    const asked = ofArchive.get(study) ?? this.#ask(archive, study);
-    ofArchive.set(study, asked);
-    return asked;
-  }
-
-  async #ask(archive: Archive, study: string): Promise<Set<string>> {
-    const held = await archive.institutions(study, this.#signal === undefined ? {} : { signal: this.#signal });
-    return new Set(held);
-  }
-}
-
-function conflict(set: string, held: ReadonlySet<string>): Outcome {
+export function institutionConflict(set: string, held: ReadonlySet<string>): Outcome {
   const [other = ''] = held;
   return {
     kind: 'permanent',

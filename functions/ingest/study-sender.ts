@@ -8,6 +8,7 @@ import type { PreparedInstance } from '../../core/prepare-instance.ts';
 import type { Lease } from '../../core/store/lease.ts';
 import type { Archive, Outcome } from '../../core/stow/outcome.ts';
 import { planRequests } from '../../core/stow/plan-requests.ts';
+import { InstitutionTurns, type StudyOfInstitution } from './institution-turns.ts';
 import type { RequestLimits } from './ports.ts';
 import { comeBackAfter, leaseHeldError, type StudyLeases } from './study-lease.ts';
 
@@ -30,6 +31,8 @@ export interface Delivery {
 
 export interface ToSend {
   readonly instance: PreparedInstance;
+  /** The one that the mapping names for its source, where the study must not be held under another. */
+  readonly institution: string | undefined;
   /** Whether its object is still without an outcome. Throws what the store throws. */
   readonly isDue: () => Promise<boolean>;
   /** Called once, when the instance waits for its request. */
@@ -43,25 +46,26 @@ interface Waiting extends Pick<ToSend, 'instance' | 'isDue'> {
   readonly length: number;
 }
 
-interface Study {
-  readonly archive: Archive;
-  readonly studyInstanceUID: string;
+interface Study extends StudyOfInstitution {
   waiting: Waiting[];
 }
 
 export class StudySenders {
   readonly #options: SenderOptions;
+  readonly #institutions: InstitutionTurns;
   readonly #studies = new Map<Archive, Map<string, Study>>();
 
   constructor(options: SenderOptions) {
     this.#options = options;
+    this.#institutions = new InstitutionTurns(options.signal);
   }
 
   /** Never rejects. Two instances of one SOP Instance UID must not be under way at once. */
-  async send(archive: Archive, { instance, isDue, buffered }: ToSend): Promise<Delivery> {
-    const study = this.#study(archive, instance.studyInstanceUID);
+  async send(archive: Archive, { instance, institution, isDue, buffered }: ToSend): Promise<Delivery> {
+    const { studyInstanceUID, length } = instance;
+    const study = this.#study({ archive, studyInstanceUID, institution });
     const delivery = new Promise<Delivery>((resolve) => {
-      study.waiting.push({ instance, isDue, resolve, studyInstanceUID: study.studyInstanceUID, length: instance.length });
+      study.waiting.push({ instance, isDue, resolve, studyInstanceUID, length });
     });
     buffered();
     this.#pump(study);
@@ -73,13 +77,12 @@ export class StudySenders {
     for (const studies of this.#studies.values()) for (const study of studies.values()) this.#pump(study);
   }
 
-  #study(archive: Archive, studyInstanceUID: string): Study {
-    const ofArchive = this.#studies.get(archive) ?? new Map<string, Study>();
-    this.#studies.set(archive, ofArchive);
-    const known = ofArchive.get(studyInstanceUID);
-    if (known !== undefined) return known;
-    const study = { archive, studyInstanceUID, waiting: [] };
-    ofArchive.set(studyInstanceUID, study);
+  #study(of: StudyOfInstitution): Study {
+    const ofArchive = this.#studies.get(of.archive) ?? new Map<string, Study>();
+    this.#studies.set(of.archive, ofArchive);
+    const id = JSON.stringify([of.studyInstanceUID, of.institution]);
+    const study = ofArchive.get(id) ?? { ...of, waiting: [] };
+    ofArchive.set(id, study);
     return study;
   }
 
@@ -92,7 +95,8 @@ export class StudySenders {
     for (const request of complete ? requests : requests.slice(0, -1)) void this.#send(study, request);
   }
 
-  async #send({ archive, studyInstanceUID }: Study, request: readonly Waiting[]): Promise<void> {
+  async #send(study: Study, request: readonly Waiting[]): Promise<void> {
+    const { studyInstanceUID } = study;
     const settled = (): void => this.#options.leases.leave(studyInstanceUID);
     const resolve = (waiting: Waiting, outcome: Outcome | undefined, retryAfter?: number): void =>
       waiting.resolve({ outcome, settled, ...(retryAfter === undefined ? {} : { retryAfter }) });
@@ -104,7 +108,7 @@ export class StudySenders {
       }
       const due = await this.#stillDue(request, lease);
       const sent = request.filter((_, index) => due[index] === true);
-      const outcomes = await this.#outcomes(archive, studyInstanceUID, sent, lease);
+      const outcomes = await this.#outcomes(study, sent, lease);
       for (const waiting of request) {
         const place = sent.indexOf(waiting);
         resolve(waiting, place === -1 ? undefined : (outcomes[place] ?? UNANSWERED));
@@ -123,8 +127,12 @@ export class StudySenders {
     return Promise.all(request.map(({ isDue }) => isDue()));
   }
 
-  async #outcomes(archive: Archive, study: string, sent: readonly Waiting[], lease: Lease): Promise<readonly Outcome[]> {
+  async #outcomes(study: Study, sent: readonly Waiting[], lease: Lease): Promise<readonly Outcome[]> {
     if (sent.length === 0) return [];
+    return this.#institutions.send(study, lease, sent.length, async () => this.#store(study, sent, lease));
+  }
+
+  async #store({ archive, studyInstanceUID }: Study, sent: readonly Waiting[], lease: Lease): Promise<readonly Outcome[]> {
     if (!lease.check()) return sent.map(() => LEASE_LOST);
     const { signal, leases } = this.#options;
     const instances = sent.map(({ instance }) => instance);
@@ -132,10 +140,10 @@ export class StudySenders {
       const outcomes = await archive.store(instances, {
         signal: signal === undefined ? lease.signal : AbortSignal.any([signal, lease.signal]),
       });
-      if (outcomes.some((outcome) => 'code' in outcome && outcome.code === 'INVOCATION_TIMEOUT')) leases.doubt(study);
+      if (outcomes.some((outcome) => 'code' in outcome && outcome.code === 'INVOCATION_TIMEOUT')) leases.doubt(studyInstanceUID);
       return outcomes;
     } catch (thrown) {
-      leases.doubt(study);
+      leases.doubt(studyInstanceUID);
       throw thrown;
     }
   }

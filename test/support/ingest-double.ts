@@ -38,8 +38,9 @@ export class FakeArchive implements Archive {
   /** Why it cannot be asked what it has. */
   finding: StorestowError | undefined;
 
-  constructor(script: Script = new Map()) {
+  constructor(script: Script = new Map(), registered = new Map<string, readonly string[]>()) {
     this.script = script;
+    this.registered = registered;
   }
 
   /** As the client does: it asks first, sends nothing that is there, and compares what is. */
@@ -60,6 +61,7 @@ export class FakeArchive implements Archive {
         return scripted;
       }
       this.held.set(`${studyInstanceUID}/${sopInstanceUID}`, { sopInstanceUID, storageDigest: instance.md5 });
+      this.#register(instance);
       return scripted === undefined || scripted === 'throw' ? { kind: 'stored', proof: 'digest', alreadyThere: false } : scripted;
     });
     if (died) throw new Error('the process died here');
@@ -77,7 +79,7 @@ export class FakeArchive implements Archive {
   }
 
   /** By study: what it holds it under. */
-  readonly registered = new Map<string, readonly string[]>();
+  readonly registered: Map<string, readonly string[]>;
   /** Studies that it was asked about. */
   readonly questions: string[] = [];
 
@@ -85,6 +87,12 @@ export class FakeArchive implements Archive {
     this.questions.push(study);
     if (this.finding !== undefined) throw this.finding;
     return new Set(this.registered.get(study) ?? []);
+  }
+
+  #register(instance: OutgoingInstance): void {
+    const { studyInstanceUID, institution } = instance as PreparedInstance;
+    const names = this.registered.get(studyInstanceUID) ?? [];
+    if (institution !== undefined) this.registered.set(studyInstanceUID, [...names, institution]);
   }
 
   #found({ studyInstanceUID, sopInstanceUID, md5 }: OutgoingInstance): Outcome {

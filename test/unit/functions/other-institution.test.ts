@@ -1,14 +1,16 @@
-import { describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { StorestowError } from '../../../core/errors.ts';
+import { Leases, type LeaseStore } from '../../../core/store/lease.ts';
 import { ingestBatch } from '../../../functions/ingest/ingest-batch.ts';
 import { isOtherInstitution } from '../../../functions/ingest/other-institution.ts';
-import type { IngestResult } from '../../../functions/ingest/ports.ts';
-import { ingestDouble, type IngestDouble } from '../../support/ingest-double.ts';
+import type { IngestPorts, IngestResult } from '../../../functions/ingest/ports.ts';
+import { FakeArchive, ingestDouble, prepareFake, type IngestDouble } from '../../support/ingest-double.ts';
+import { waitUntil } from '../../support/wait-until.ts';
+
+const TIMES = { term: 30_000, grace: 300_000 };
 
 describe('isOtherInstitution', () => {
-  const table: [set: string | undefined, held: string[], conflict: boolean][] = [
-    [undefined, [], false],
-    [undefined, ['South'], false],
+  const table: [set: string, held: string[], conflict: boolean][] = [
     ['North', [], false],
     ['North', ['North'], false],
     ['North', ['South', 'North'], false],
@@ -28,7 +30,14 @@ describe('a study that the archive holds under another institution', () => {
 
   function double(): IngestDouble {
     const made = ingestDouble({ maxInstances: 1 });
-    made.ports = { ...made.ports, ownInstitution: ({ callingAET }) => BY_TITLE[callingAET] };
+    made.ports = {
+      ...made.ports,
+      ownInstitution: ({ callingAET }) => BY_TITLE[callingAET],
+      prepare: async (file, { callingAET }) => {
+        const institution = BY_TITLE[callingAET];
+        return { ...prepareFake(file as Uint8Array), ...(institution === undefined ? {} : { institution }) };
+      },
+    };
     return made;
   }
 
@@ -79,11 +88,97 @@ describe('a study that the archive holds under another institution', () => {
       made.arrive({ study: '1.1', sop: '3', callingAET: 'CT1' }),
     ]);
     const results = await ingest(made, keys);
-    const states = results.map(({ state, code }) => code ?? state);
-    expect(states.toSorted()).toEqual(expect.arrayContaining(['INSTITUTION_CONFLICT', 'stowed']));
+    expect(results.map(({ state, code }) => code ?? state).toSorted()).toEqual(
+      expect.arrayContaining(['INSTITUTION_CONFLICT', 'stowed']),
+    );
     // Whichever of them it was: nothing of the other one is stored beside it.
-    expect(new Set(made.archive.sent.map((sop) => (sop === '2' ? 'South' : 'North'))).size).toBe(1);
-    expect(made.archive.questions).toEqual(['1.1']);
+    expect(new Set(made.archive.registered.get('1.1')).size).toBe(1);
+  });
+
+  it('so it is where each has an address of its own, which lead to one archive', async () => {
+    const made = double();
+    const south = new FakeArchive(new Map(), made.archive.registered);
+    made.ports = { ...made.ports, archiveFor: ({ callingAET }) => (callingAET === 'MR1' ? south : made.archive) };
+    const keys = await Promise.all([
+      made.arrive({ study: '1.1', sop: '1', callingAET: 'CT1' }),
+      made.arrive({ study: '1.1', sop: '2', callingAET: 'MR1' }),
+    ]);
+    const states = (await ingest(made, keys)).map(({ state, code }) => code ?? state);
+    expect(states.toSorted()).toEqual(['INSTITUTION_CONFLICT', 'stowed']);
+    expect(made.archive.registered.get('1.1')).toHaveLength(1);
+  });
+
+  it('what the archive refuses of one institution does not stand in the way of another', async () => {
+    const made = double();
+    made.archive.script.set('1', [{ kind: 'permanent', code: 'ARCHIVE_REFUSED', message: 'as the test wants it' }]);
+    const keys = [
+      await made.arrive({ study: '1.1', sop: '1', callingAET: 'CT1' }, '2026-11-24T10:00:00.000Z'),
+      await made.arrive({ study: '1.1', sop: '2', callingAET: 'MR1' }, '2026-11-24T10:00:01.000Z'),
+    ];
+    const states = (await ingest(made, keys)).map(({ state, code }) => code ?? state);
+    expect(states).toEqual(['ARCHIVE_REFUSED', 'stowed']);
+    expect(made.archive.registered.get('1.1')).toEqual(['South']);
+  });
+
+  describe('of two function instances that open one new study for two institutions, one does', () => {
+    let made: IngestDouble;
+    let north: string;
+    let south: string;
+    let southern: IngestPorts;
+
+    beforeEach(async () => {
+      made = double();
+      north = await made.arrive({ study: '1.1', sop: '1', callingAET: 'CT1' });
+      south = await made.arrive({ study: '1.1', sop: '2', callingAET: 'MR1' });
+      southern = { ...made.ports, leases: new Leases(made.store, TIMES) };
+    });
+    const ofSouth = (keys: readonly string[]): Promise<readonly IngestResult[]> => ingest({ ...made, ports: southern }, keys);
+
+    it('where the second comes while the first is at it', async () => {
+      const answering = Promise.withResolvers<undefined>();
+      made.archive.answering = answering.promise;
+      const first = ingest(made, [north]);
+      await waitUntil('the first is under way', () => made.archive.requests.length === 1, { interval: 1 });
+      const wanted = Promise.withResolvers<undefined>();
+      const store: LeaseStore = {
+        put: async (...args) => {
+          wanted.resolve(undefined);
+          return made.store.put(...args);
+        },
+        head: async (key) => made.store.head(key),
+        delete: async (...args) => made.store.delete(...args),
+      };
+      southern = { ...southern, leases: new Leases(store, TIMES) };
+      const second = ofSouth([south]);
+      await wanted.promise;
+      answering.resolve(undefined);
+      expect([...(await first), ...(await second)].map(({ state, code }) => code ?? state)).toEqual([
+        'stowed',
+        'INSTITUTION_CONFLICT',
+      ]);
+      expect(made.archive.registered.get('1.1')).toEqual(['North']);
+    });
+
+    it('where the first is done before the second has gathered its request', async () => {
+      const gathering = Promise.withResolvers<undefined>();
+      const more = await made.arrive({ study: '1.1', sop: '3', callingAET: 'MR1' });
+      const { prepare } = southern;
+      southern = {
+        ...southern,
+        config: { ...southern.config, archive: { ...southern.config.archive, maxInstances: 2 } },
+        prepare: async (file, source) => {
+          const prepared = await prepare(file, source);
+          if (prepared.sopInstanceUID === '3') await gathering.promise;
+          return prepared;
+        },
+      };
+      const second = ofSouth([south, more]);
+      await new Promise(setImmediate);
+      expect((await ingest(made, [north]))[0]?.state).toBe('stowed');
+      gathering.resolve(undefined);
+      expect((await second).map(({ code }) => code)).toEqual(['INSTITUTION_CONFLICT', 'INSTITUTION_CONFLICT']);
+      expect(made.archive.registered.get('1.1')).toEqual(['North']);
+    });
   });
 
   it('is not asked about where no institution was set', async () => {
