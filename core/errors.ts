@@ -36,6 +36,7 @@ const RETRYABLE = {
   STORE_INVALID: false,
   STORE_UNAVAILABLE: true,
   STORE_FULL: true,
+  STORE_CLOCK_WRONG: true,
   // Archive
   ARCHIVE_UNAVAILABLE: true,
   ARCHIVE_UNAUTHORIZED: true,
@@ -54,6 +55,7 @@ const RETRYABLE = {
   INSTITUTION_CONFLICT: false,
   // Uploader
   SPOOL_INVALID: false,
+  SPOOL_FULL: true,
   FILE_CHANGED: true,
   LOCKED: true,
   // Function instances

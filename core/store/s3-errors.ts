@@ -19,6 +19,9 @@ const BY_NAME: ReadonlyMap<string, ErrorCode> = new Map([
   ['TimeoutError', 'STORE_UNAVAILABLE'],
   ['XMinioStorageFull', 'STORE_FULL'],
   ['XMinioAdminBucketQuotaExceeded', 'STORE_FULL'],
+  // What the SDK cannot put right itself by the store's `Date`.
+  ['RequestTimeTooSkewed', 'STORE_CLOCK_WRONG'],
+  ['RequestExpired', 'STORE_CLOCK_WRONG'],
   ['ExpiredToken', 'STORE_DENIED'],
   ['InvalidToken', 'STORE_DENIED'],
   ['CredentialsProviderError', 'STORE_DENIED'],
@@ -82,10 +85,11 @@ export function s3Error(thrown: unknown, key: string, description: string): unkn
 }
 
 const WHAT_TO_DO: Partial<Record<ErrorCode, string>> = {
-  STORE_DENIED: 'check the credentials, the permissions of the bucket and the clock of this machine',
+  STORE_DENIED: 'check the credentials and the permissions of the bucket',
   STORE_INVALID: 'check the name of the bucket, the endpoint, the region and the key',
   STORE_UNAVAILABLE: 'try again, and check that the endpoint can be reached',
   STORE_FULL: 'make room in the store',
+  STORE_CLOCK_WRONG: 'the clock of this machine is wrong by more than the store allows: set it, and see that NTP keeps it',
 };
 
 function systemCode(thrown: unknown): string | undefined {

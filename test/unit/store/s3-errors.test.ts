@@ -21,6 +21,8 @@ describe('S3 errors', () => {
     ['AccessDenied', 403, 'STORE_DENIED', false],
     ['SignatureDoesNotMatch', 403, 'STORE_DENIED', false],
     ['ExpiredToken', 400, 'STORE_DENIED', false],
+    ['RequestTimeTooSkewed', 403, 'STORE_CLOCK_WRONG', true],
+    ['RequestExpired', 400, 'STORE_CLOCK_WRONG', true],
     ['CredentialsProviderError', undefined, 'STORE_DENIED', false],
     ['BadDigest', 400, 'CHECKSUM_MISMATCH', true],
     ['XAmzContentSHA256Mismatch', 400, 'CHECKSUM_MISMATCH', true],
@@ -52,6 +54,11 @@ describe('S3 errors', () => {
     expect(s3Error(ours, 'key', 'store')).toBe(ours);
     expect(s3Error(bug, 'key', 'store')).toBe(bug);
     expect(s3ErrorCode('a string')).toBeUndefined();
+  });
+
+  it('says that the clock is wrong, where the store says so', () => {
+    expect((s3Error(sdkError('RequestTimeTooSkewed', 403), 'key', 'store') as Error).message).toContain('clock of this machine');
+    expect((s3Error(sdkError('AccessDenied', 403), 'key', 'store') as Error).message).not.toContain('clock');
   });
 
   it('names the system error of a connection', () => {
