@@ -1,5 +1,6 @@
 /** The command line's library (commander), and what all subcommands share of it. */
 import { Command, CommanderError, InvalidArgumentError, Option, type CommandUnknownOpts } from '@commander-js/extra-typings';
+import { DEFAULT_DATA } from './spool-folder.ts';
 
 export { Command, CommanderError, InvalidArgumentError, Option };
 export type Subcommand = CommandUnknownOpts;
@@ -34,9 +35,6 @@ export function bucketOption(): Option<'--bucket <address>', undefined, undefine
     'Configuration:',
   );
 }
-
-/** Where `up` keeps everything that is not placed elsewhere. */
-export const DEFAULT_DATA = 'storestow-data';
 
 export function dataOption(): Option<'--data <folder>', undefined, string, undefined, false, undefined> {
   return new Option('--data <folder>', 'folder of storestow up').default(DEFAULT_DATA).helpGroup('Configuration:');

@@ -14,13 +14,14 @@ import { previewFile, type FilePreview } from '../functions/process/preview-file
 import { processFile } from '../functions/process/process-file.ts';
 import type { ReportLine } from '../functions/process/report-line.ts';
 import type { ProcessPorts } from '../functions/process/process-ports.ts';
-import { Command, configOption, DEFAULT_DATA, examples, type Subcommand } from './command.ts';
+import { Command, configOption, examples, type Subcommand } from './command.ts';
 import { previewText, type Paint } from './difference-text.ts';
 import { EXIT, type ExitCode, type Finish } from './exit-code.ts';
 import { listInputFiles, type InputFile } from './input-files.ts';
 import { PreviewSummary } from './preview-summary.ts';
 import { createProgress } from './progress.ts';
 import { loadSettings } from './settings.ts';
+import { DEFAULT_DATA } from './spool-folder.ts';
 
 /** Files under way at once, for each processor: while one is read or written, another is worked on. */
 const FILES_PER_PROCESSOR = 2;

@@ -1,9 +1,9 @@
 /** `storestow status`: what waits at this site, and whether somebody has to look. */
-import { join, resolve } from 'node:path';
 import { lookAtSpool } from '../local-uploader/look-at-spool.ts';
 import { spoolStatus, statusExitCode } from '../local-uploader/spool-status.ts';
 import { Command, dataOption, examples, Option, type Subcommand } from './command.ts';
 import type { Finish } from './exit-code.ts';
+import { spoolOf } from './spool-folder.ts';
 import { statusText } from './status-text.ts';
 
 export function statusCommand(finish: Finish): Subcommand {
@@ -22,7 +22,7 @@ more than 15 minutes, or the disk is full within a day or has less than 5 % free
       )}`,
     )
     .action(async ({ json, spool, data }) => {
-      const status = spoolStatus(await lookAtSpool(spool ?? join(resolve(data), 'spool'), new Date()));
+      const status = spoolStatus(await lookAtSpool(spoolOf({ spool, data }), new Date()));
       process.stdout.write(json === true ? `${JSON.stringify(status)}\n` : statusText(status));
       finish(statusExitCode(status));
     });

@@ -18,20 +18,12 @@ import { storescuLine } from '../local-cloud/storescp-command.ts';
 import { uploadStudy } from '../local-uploader/upload-study.ts';
 import type { FileReport } from '../local-uploader/upload-report.ts';
 import { parseBucketAddress } from './bucket-address.ts';
-import {
-  Command,
-  configOption,
-  DEFAULT_DATA,
-  examples,
-  logLevelOption,
-  syslogOption,
-  wholeNumber,
-  type Subcommand,
-} from './command.ts';
+import { Command, configOption, examples, logLevelOption, syslogOption, wholeNumber, type Subcommand } from './command.ts';
 import { endingSignal } from './ending-signal.ts';
 import { EXIT, type Finish } from './exit-code.ts';
 import { IngestSummary } from './ingest-summary.ts';
 import { createProgress } from './progress.ts';
+import { DEFAULT_DATA, spoolOf } from './spool-folder.ts';
 import { StudyLines } from './study-lines.ts';
 
 interface Options {
@@ -192,7 +184,7 @@ async function ingestFolders(folders: readonly string[], options: Options, confi
       await uploadStudy(folder, ports, {
         ...{ site: config.site, callingAET: options.callingAet ?? 'STORESTOW', callingIP: '127.0.0.1' },
         ...{ after: 'keep', settle: 0, concurrency: config.upload.concurrency },
-        state: stateFolder(join(resolve(options.data), 'spool')),
+        state: stateFolder(spoolOf({ data: options.data })),
       });
     }
     cloud.announce(summary.keys);
@@ -215,7 +207,7 @@ async function serve(options: Options, config: Config, log: Log): Promise<void> 
   const cloud = await startCloud(options, config, log, (result) => lines.add(result));
   let receiver: RunningReceiver | undefined;
   try {
-    const spool = join(resolve(options.data), 'spool');
+    const spool = spoolOf({ data: options.data });
     receiver = options.receiver ? await startReceiver(spool, cloud, options, log) : undefined;
     process.stdout.write(`bucket    ${cloud.store.description}\narchive   ${archiveLine(cloud, options)}\n`);
     if (receiver === undefined) process.stdout.write('receiver  none (--no-receiver)\n');

@@ -36,6 +36,7 @@ import {
 import type { Finish } from './exit-code.ts';
 import { endingSignal } from './ending-signal.ts';
 import { createProgress } from './progress.ts';
+import { spoolOf } from './spool-folder.ts';
 import { printable } from './table.ts';
 import { loadSettings, type Settings } from './settings.ts';
 
@@ -133,7 +134,7 @@ async function openTarget(
   if (options.direct !== true) return openStore(bucket);
   const opened = await openPorts(directConfig(config, options, seed), log, createMemoryStore());
   const whole = options.all === true || options.watch === true;
-  const folder = whole ? spoolOf(options, data) : resolve(seed?.studyFolder ?? args[0] ?? '');
+  const folder = whole ? spoolOf({ spool: options.spool, data }) : resolve(seed?.studyFolder ?? args[0] ?? '');
   const journal = openSentJournal(await journalPath(folder, whole ? folder : dirname(folder)));
   const direct = createDirectStore(opened.ports, { journal });
   return {
@@ -177,7 +178,7 @@ async function watch(
   const ending = endingSignal();
   const orphaned = (): void => void process.kill(process.pid, 'SIGTERM');
   process.once('disconnect', orphaned);
-  const spool = spoolOf(options, data);
+  const spool = spoolOf({ spool: options.spool, data });
   const journal = new UploadJournal(spool, { log, now });
   const marker = markerOf(config, log);
   const ports = { store, log, now, ...notesOf(journal, marker) };
@@ -211,10 +212,6 @@ function markerOf({ upload: { marks } }: Config, log: Log): FileMarker | undefin
   return marks ? new FileMarker(openExtendedAttributes, log) : undefined;
 }
 
-function spoolOf({ spool }: Options, data: string): string {
-  return resolve(spool ?? join(data, 'spool'));
-}
-
 async function upload(
   args: readonly string[],
   options: Options,
@@ -239,7 +236,7 @@ async function upload(
   };
   try {
     if (options.all === true) {
-      const spool = spoolOf(options, data);
+      const spool = spoolOf({ spool: options.spool, data });
       return await noting(spool, (ports) => uploadSpool(spool, ports, uploadOptions));
     }
     const folders = seed === undefined ? args : [seed.studyFolder];
