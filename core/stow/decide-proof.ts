@@ -66,7 +66,7 @@ export function decideRetrieved(
 
 /**
  * Where the archive as a whole lists a SOP Instance UID that it said it stored, and does not list under its study however long it was
- * asked. `unknown`: it cannot be asked.
+ * asked. `unknown`: it cannot be asked, or contradicts itself.
  */
 export type Whereabouts =
   { readonly kind: 'this-study' | 'nowhere' | 'unknown' } | { readonly kind: 'other-study'; readonly studyInstanceUID: string };

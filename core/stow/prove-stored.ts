@@ -96,7 +96,11 @@ async function whereaboutsOf({ studyInstanceUID, sopInstanceUID }: OutgoingInsta
   if (ports.qido === undefined) return { kind: 'unknown' };
   try {
     const studies = await ports.qido.studiesOf(sopInstanceUID, { signal: ports.signal });
-    if (studies.includes(studyInstanceUID)) return { kind: 'this-study' };
+    if (studies.includes(studyInstanceUID)) {
+      // Tells its series too, which is compared with that of what was sent.
+      const found = await ports.qido.find(studyInstanceUID, [sopInstanceUID], { signal: ports.signal });
+      return { kind: found.has(sopInstanceUID) ? 'this-study' : 'unknown' };
+    }
     const [other] = studies;
     return other === undefined ? { kind: 'nowhere' } : { kind: 'other-study', studyInstanceUID: other };
   } catch (thrown) {

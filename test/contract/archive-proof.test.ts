@@ -116,6 +116,20 @@ describe('on an archive that answers as dcm4chee does', () => {
       expect(says(outcome)).toContain(first.seriesInstanceUID);
     });
 
+    it('the same SOP Instance UID, other series of the study, which it is slow to list', async () => {
+      const study = newStudy();
+      const archive = archiveOf({ proof });
+      const first = outgoing(study, 1);
+      await archive.store([first]);
+      const seriesInstanceUID = `${study}.2`;
+      const moved = { ...outgoing(study, 1, { seriesUID: seriesInstanceUID }), seriesInstanceUID };
+      // The question before, and all those after, but for where else it has it.
+      faults.hideFrom(4);
+      const [outcome] = await archive.store([moved]);
+      expect(outcome).toMatchObject({ kind: 'permanent', code: 'CONFLICT' });
+      expect(says(outcome)).toContain(first.seriesInstanceUID);
+    });
+
     it('the same UIDs, other Patient ID', async () => {
       const study = newStudy();
       const archive = archiveOf({ proof });
