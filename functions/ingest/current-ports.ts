@@ -6,24 +6,17 @@ import { asStorestowError } from '../../core/errors.ts';
 import type { OpenPorts } from './open-ports.ts';
 import type { IngestPorts } from './ports.ts';
 
-export interface Opening {
-  /** By the rule set as it is then. */
-  readonly open: () => Promise<OpenPorts>;
-  /** Of the rule set as it is now: a few small files, or objects, are read. */
-  readonly digestNow: (opened: IngestPorts) => Promise<string>;
-}
-
 export class CurrentPorts {
-  readonly #opening: Opening;
+  readonly #openPorts: () => Promise<OpenPorts>;
   #opened: Promise<OpenPorts> | undefined;
 
-  constructor(opening: Opening) {
-    this.#opening = opening;
+  constructor(openPorts: () => Promise<OpenPorts>) {
+    this.#openPorts = openPorts;
   }
 
   /** Once; after a failure, anew with the next call. */
   async open(): Promise<OpenPorts> {
-    this.#opened ??= this.#opening.open();
+    this.#opened ??= this.#openPorts();
     try {
       return await this.#opened;
     } catch (error) {
@@ -39,14 +32,13 @@ export class CurrentPorts {
   async ports(): Promise<IngestPorts> {
     const before = await this.open();
     const { log, ruleSet } = before.ports;
-    let anew: OpenPorts;
+    let anew: OpenPorts | undefined;
     try {
-      if ((await this.#opening.digestNow(before.ports)) === ruleSet.digest) return before.ports;
-      anew = await this.#opening.open();
+      anew = await before.renewed();
     } catch (thrown) {
       log.error({ err: asStorestowError(thrown) }, 'rules or mapping cannot be read; those before stay in force');
-      return before.ports;
     }
+    if (anew === undefined) return before.ports;
     this.#opened = Promise.resolve(anew);
     log.info({ before: ruleSet.digest, rules: anew.ports.ruleSet.digest }, 'rules or mapping changed; the new ones are in force');
     await before.close();

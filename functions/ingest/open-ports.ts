@@ -24,21 +24,46 @@ export interface OpenPorts {
   readonly ports: IngestPorts;
   /** Resolves, always, when the threads that encode have started and their code is compiled. Nothing needs to wait for it. */
   readonly warm: Promise<void>;
+  /** Opened anew by the rule set as it is now; undefined: it is the same. Throws as `openPorts` does. */
+  renewed(): Promise<OpenPorts | undefined>;
   /** Ends threads and connections. */
   close(): Promise<void>;
 }
 
-/** `given` serves in place of the configured bucket. Throws `CONFIG_INVALID` without a bucket or an archive, and what `openStore`, `openRuleSet` and `openConnection` throw. */
+/**
+ * `given` serves in place of the configured bucket, and is closed with the rest. Throws `CONFIG_INVALID` without a bucket or an archive, and
+ * what `openStore`, `openRuleSet` and `openConnection` throw; what was opened by then is closed.
+ */
 export async function openPorts(config: Config, log: Log, given?: ObjectStore): Promise<OpenPorts> {
+  const opened = new AsyncDisposableStack();
+  try {
+    return await openOnto(opened, config, log, given);
+  } catch (error) {
+    await opened.disposeAsync();
+    throw error;
+  }
+}
+
+async function openOnto(
+  opened: AsyncDisposableStack,
+  config: Config,
+  log: Log,
+  given: ObjectStore | undefined,
+): Promise<OpenPorts> {
   const archiveConfig = config.archive;
   if (archiveConfig === undefined)
     throw new StorestowError('CONFIG_INVALID', 'the configuration names no archive; set archive.url');
-  const connection = openConnection(archiveConfig);
   const store = given ?? (await openBucket(config));
+  opened.defer(() => store.close());
+  const connection = openConnection(archiveConfig);
+  opened.defer(() => connection.close());
   const ruleSet = await openRuleSet(config.coerce, store);
+  const digest = ruleSetDigest(ruleSet);
   const worklist = config.coerce.worklist && openWorklist(config.coerce.worklist, archiveConfig, store);
+  opened.defer(() => worklist?.close());
   const { threads, syntax, enabled } = config.encode;
   const framePool = createFramePool({ threads, syntax, maxBytesInFlight: config.ingest.maxBytesInFlight });
+  opened.defer(() => framePool.close());
   // Whatever keeps the threads from it will be met by the first frame, and said there.
   const warm = enabled ? warmUp(framePool).catch(() => undefined) : Promise.resolve();
   const archives = new Map<string, Archive>();
@@ -61,17 +86,16 @@ export async function openPorts(config: Config, log: Log, given?: ObjectStore): 
       },
       prepare: async (file, source) =>
         prepareInstance(file, source, ruleSet, framePool, { encode: enabled, ...(worklist && { worklist: worklist.matcher }) }),
-      ruleSet: { digest: ruleSetDigest(ruleSet), json: serializeRuleSet(ruleSet) },
+      ruleSet: { digest, json: serializeRuleSet(ruleSet) },
       config: { ...config, archive: archiveConfig },
       log,
       now: () => new Date(),
     },
-    async close() {
-      await framePool.close();
-      await connection.close();
-      await worklist?.close();
-      await store.close();
+    async renewed() {
+      const now = ruleSetDigest(await openRuleSet(config.coerce, store));
+      return now === digest ? undefined : openPorts(config, log, given);
     },
+    close: () => opened.disposeAsync(),
   };
 }
 

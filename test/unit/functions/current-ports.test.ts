@@ -11,19 +11,18 @@ function double(): { now: string | StorestowError; opened: string[]; closed: str
     if (made.now instanceof StorestowError) throw made.now;
     return made.now;
   };
-  made.current = new CurrentPorts({
-    async open(): Promise<OpenPorts> {
-      const digest = read();
-      made.opened.push(digest);
-      const { ports } = ingestDouble();
-      return {
-        ports: { ...ports, ruleSet: { digest, json: '{}' } },
-        warm: Promise.resolve(),
-        close: async () => void made.closed.push(digest),
-      };
-    },
-    digestNow: async () => read(),
-  });
+  const open = async (): Promise<OpenPorts> => {
+    const digest = read();
+    made.opened.push(digest);
+    const { ports } = ingestDouble();
+    return {
+      ports: { ...ports, ruleSet: { digest, json: '{}' } },
+      warm: Promise.resolve(),
+      renewed: async () => (read() === digest ? undefined : open()),
+      close: async () => void made.closed.push(digest),
+    };
+  };
+  made.current = new CurrentPorts(open);
   return made;
 }
 

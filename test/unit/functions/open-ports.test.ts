@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { DEFAULT_RULES } from '../../../core/coerce/default-rules.ts';
 import { parseConfig } from '../../../core/config/load.ts';
 import { createLog } from '../../../core/logging.ts';
@@ -59,6 +59,40 @@ describe('openPorts', () => {
     const bucket = { kind: 'folder', path: folder.path };
     await expect(openPorts(parseConfig({ archive }, 'test'), log)).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
     await expect(openPorts(parseConfig({ bucket }, 'test'), log)).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+  });
+
+  it('closes what it had opened where the rules cannot be read', async () => {
+    const store = createMemoryStore();
+    const close = vi.spyOn(store, 'close');
+    const config = parseConfig(
+      { archive: { url: 'http://127.0.0.1:1/dicom-web/studies' }, coerce: { rules: 'bucket:absent' } },
+      'test',
+    );
+    await expect(openPorts(config, log, store)).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+    expect(close).toHaveBeenCalledOnce();
+  });
+
+  it('is opened anew where the rules are others, and not before', async () => {
+    const rules = join(folder.path, 'rules.json');
+    await writeFile(rules, RULES);
+    const config = parseConfig(
+      {
+        bucket: { kind: 'folder', path: folder.path },
+        archive: { url: 'http://127.0.0.1:1/dicom-web/studies' },
+        coerce: { rules },
+      },
+      'test',
+    );
+    const opened = await openPorts(config, log);
+    expect(await opened.renewed()).toBeUndefined();
+    await writeFile(rules, '[]');
+    const renewed = await opened.renewed();
+    expect(renewed?.ports.ruleSet.digest).toMatch(/^[0-9a-f]{12}$/);
+    expect(renewed?.ports.ruleSet.digest).not.toBe(opened.ports.ruleSet.digest);
+    await writeFile(rules, '{');
+    await expect(opened.renewed()).rejects.toMatchObject({ code: 'RULES_INVALID' });
+    await opened.close();
+    await renewed?.close();
   });
 
   it('gives sources with one address one archive', async () => {
