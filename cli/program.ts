@@ -1,16 +1,22 @@
 /** The subcommands put together, and the one place where an error becomes a line for a person and an exit code. */
 import { readFile } from 'node:fs/promises';
 import { asStorestowError } from '../core/errors.ts';
-import { auditCommand } from './audit.ts';
 import { Command, CommanderError, EXIT_CODES_HELP, type Subcommand } from './command.ts';
-import { doctorCommand } from './doctor.ts';
 import { EXIT, exitCodeOf, type Finish } from './exit-code.ts';
-import { processCommand } from './process.ts';
-import { redriveCommand } from './redrive.ts';
-import { upCommand } from './up.ts';
-import { serviceCommand } from './service.ts';
-import { statusCommand } from './status.ts';
-import { uploadCommand } from './upload.ts';
+
+type Build = (finish: Finish) => Subcommand;
+
+/** In the order and the groups of the help. A subcommand is loaded when it is the one that runs: each has its own libraries. */
+const SUBCOMMANDS = [
+  { name: 'up', group: 'Run:', load: async (): Promise<Build> => (await import('./up.ts')).upCommand },
+  { name: 'upload', group: 'Run:', load: async (): Promise<Build> => (await import('./upload.ts')).uploadCommand },
+  { name: 'service', group: 'Run:', load: async (): Promise<Build> => (await import('./service.ts')).serviceCommand },
+  { name: 'redrive', group: 'Run:', load: async (): Promise<Build> => (await import('./redrive.ts')).redriveCommand },
+  { name: 'status', group: 'Look:', load: async (): Promise<Build> => (await import('./status.ts')).statusCommand },
+  { name: 'process', group: 'Look:', load: async (): Promise<Build> => (await import('./process.ts')).processCommand },
+  { name: 'audit', group: 'Look:', load: async (): Promise<Build> => (await import('./audit.ts')).auditCommand },
+  { name: 'doctor', group: 'Look:', load: async (): Promise<Build> => (await import('./doctor.ts')).doctorCommand },
+] as const;
 
 async function version(): Promise<string> {
   // From sources the package file is one folder up, from dist/ two.
@@ -38,17 +44,8 @@ export async function run(args: readonly string[]): Promise<number> {
     // Otherwise what stands behind the name of a command's subcommand would be read by the command.
     .enablePositionalOptions()
     .addHelpText('after', EXIT_CODES_HELP)
-    .showHelpAfterError('(add --help for the options and examples)')
-    .commandsGroup('Run:')
-    .addCommand(upCommand(finish))
-    .addCommand(uploadCommand(finish))
-    .addCommand(serviceCommand(finish))
-    .addCommand(redriveCommand(finish))
-    .commandsGroup('Look:')
-    .addCommand(statusCommand(finish))
-    .addCommand(processCommand(finish))
-    .addCommand(auditCommand(finish))
-    .addCommand(doctorCommand(finish));
+    .showHelpAfterError('(add --help for the options and examples)');
+  for (const { group, load } of subcommandsFor(args)) program.commandsGroup(group).addCommand((await load())(finish));
   throwInPlaceOfExit(program);
   try {
     await program.parseAsync(args, { from: 'user' });
@@ -61,6 +58,12 @@ export async function run(args: readonly string[]): Promise<number> {
     if (error.code === 'INTERNAL' && error.cause instanceof Error) process.stderr.write(`${error.cause.stack ?? ''}\n`);
     return exitCodeOf(error);
   }
+}
+
+/** The one that is named first; where none is, all of them: for the help, and to say which name was meant. */
+function subcommandsFor([first]: readonly string[]): readonly (typeof SUBCOMMANDS)[number][] {
+  const named = SUBCOMMANDS.filter(({ name }) => name === first);
+  return named.length > 0 ? named : SUBCOMMANDS;
 }
 
 /** Commander would end the process itself, in each command. */
