@@ -1,33 +1,66 @@
 /** What happens to a file that the bucket holds verified. */
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { copyFile, link, lstat, mkdir, open, rename, unlink } from 'node:fs/promises';
+import { copyFile, link, lstat, mkdir, open, readdir, rename, rm, unlink, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { StorestowError } from '../core/errors.ts';
 import { identityOf, sameFile, type FileIdentity } from './file-identity.ts';
 import { isMissing } from './list-files.ts';
+import { isNoRoom, noRoom } from './no-room.ts';
+import { passStep, type ReachStep } from './upload-step.ts';
 
 /**
  * Behind the name of a file that is about to go, with digits that no other has: a file that is there already under such a name may not have been uploaded. A run
  * that died here leaves the file so, and the next one finds it like any other.
  */
-const CLAIM = /~[0-9a-f]{16}\.uploaded$/;
+const CLAIM = /~([0-9a-f]{16})\.uploaded$/;
 /** Bytes of a name, on every file system that is used here. */
 const MAX_NAME = 255;
 
-/** Throws `FILE_CHANGED` where the path has another file, or other content, than was uploaded; that file stays. */
-export async function removeFile(path: string, uploaded: FileIdentity): Promise<void> {
-  await unlink(await claim(path, uploaded));
+/** Throws `FILE_CHANGED` where the path has another file, or other content, than was uploaded; that file stays. `SPOOL_FULL`, `SPOOL_INVALID`. */
+export async function removeFile(path: string, uploaded: FileIdentity, reached: ReachStep = passStep): Promise<void> {
+  try {
+    const claimed = await claim(path, uploaded);
+    await reached('claimed', claimed);
+    await unlink(claimed);
+  } catch (error) {
+    throw asPutAwayError(error, path, dirname(path));
+  }
+  await reached('removed', path);
 }
 
-/** Into `folder` (made where absent), under its name, or with the digest behind it where that is taken by another content. */
-export async function moveFile(path: string, uploaded: FileIdentity, folder: string, sha256: string): Promise<void> {
-  const claimed = await claim(path, uploaded);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  const name = basename(path).replace(CLAIM, '');
-  if (!(await place(claimed, join(folder, name)))) await place(claimed, join(folder, suffixed(name, `~${sha256.slice(0, 12)}`)));
-  await syncFolder(folder);
-  await unlink(claimed);
+export interface MoveTarget {
+  /** Where all that is moved goes; `folder` is below it, or the same. Both made where absent. */
+  readonly root: string;
+  readonly folder: string;
+}
+
+/**
+ * Into the folder, under its name, or with the digest behind it where that is taken by another content. The file goes from the spool
+ * when it is on the disk there. Throws as `removeFile` does.
+ */
+export async function moveFile(
+  path: string,
+  uploaded: FileIdentity,
+  target: MoveTarget,
+  sha256: string,
+  reached: ReachStep = passStep,
+): Promise<void> {
+  try {
+    const claimed = await claim(path, uploaded);
+    await reached('claimed', claimed);
+    await makeFolder(target);
+    await reached('targetMade', target.folder);
+    if (claimed === path) await removePartials(claimed, target.folder);
+    await place(claimed, join(target.folder, basename(path).replace(CLAIM, '')), sha256, reached);
+    await reached('placed', claimed);
+    await syncFolder(target.folder);
+    await reached('placedForGood', claimed);
+    await unlink(claimed);
+  } catch (error) {
+    throw asPutAwayError(error, path, target.folder);
+  }
+  await reached('removed', path);
 }
 
 /**
@@ -74,32 +107,78 @@ async function giveBack(claimed: string, path: string): Promise<void> {
   }
 }
 
-/** A second name for the file, or a synced copy on another file system. False where the name is taken. */
-async function place(from: string, to: string): Promise<boolean> {
+/** All of the way to it is synced, whoever made it: of several files at once one makes it, and none may leave the spool before it is safe. */
+async function makeFolder({ root, folder }: MoveTarget): Promise<void> {
+  const made = await mkdir(folder, { recursive: true, mode: 0o700 });
+  // Both are above the folder, or it: the shorter one is the upper one.
+  const top = made !== undefined && made.length < root.length ? made : root;
+  for (let current = folder; current.length >= top.length && current !== dirname(current); current = dirname(current))
+    await syncFolder(dirname(current));
+}
+
+/** Of a copy that was not finished: its digits are those of the claim, which one process has at a time. */
+async function removePartials(claimed: string, folder: string): Promise<void> {
+  const digits = claimDigits(claimed);
+  for (const name of await readdir(folder))
+    if (name.includes(`~${digits}-`) && name.endsWith('.partial')) await rm(join(folder, name), { force: true });
+}
+
+function claimDigits(claimed: string): string {
+  return CLAIM.exec(claimed)?.[1] ?? '';
+}
+
+async function place(claimed: string, named: string, sha256: string, reached: ReachStep): Promise<void> {
+  const digest = `~${sha256.slice(0, 12)}`;
+  if (await placeAs(claimed, named, sha256, reached)) return;
+  if (await placeAs(claimed, join(dirname(named), suffixed(basename(named), digest)), sha256, reached)) return;
+  throw new StorestowError(
+    'SPOOL_INVALID',
+    `${named} is taken by another file, and so is its name with the digest; move them away`,
+    {
+      object: named,
+    },
+  );
+}
+
+/** A second name for the file, or a copy on another file system; its bytes are on the disk. False where the name is taken by another content. */
+async function placeAs(from: string, to: string, sha256: string, reached: ReachStep): Promise<boolean> {
   try {
+    await syncFile(from);
     await link(from, to);
     return true;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EEXIST') return false;
+    if (code === 'EEXIST') return isOnDisk(to, sha256);
     if (code !== 'EXDEV' && code !== 'EPERM' && code !== 'ENOTSUP') throw error;
   }
-  return copyDurably(from, to);
+  return (await exists(to)) ? isOnDisk(to, sha256) : copyDurably(from, to, reached);
+}
+
+/** Whether the file has this content: a run that died had placed it, or it came twice. It is synced then. */
+async function isOnDisk(path: string, sha256: string): Promise<boolean> {
+  if (!(await lstat(path)).isFile()) return false;
+  return withFile(path, async (handle) => {
+    const digest = createHash('sha256');
+    for await (const chunk of handle.createReadStream({ autoClose: false }) as AsyncIterable<Uint8Array>) digest.update(chunk);
+    if (digest.digest('hex') !== sha256) return false;
+    await handle.sync();
+    return true;
+  });
 }
 
 /** Under a name of its own first: neither another file nor what a link points to is written over. */
-async function copyDurably(from: string, to: string): Promise<boolean> {
-  if (await exists(to)) return false;
-  const partial = join(dirname(to), suffixed(basename(to), `~${uniqueDigits()}.partial`));
-  await copyFile(from, partial, constants.COPYFILE_EXCL);
-  const handle = await open(partial, 'r+');
+async function copyDurably(from: string, to: string, reached: ReachStep): Promise<true> {
+  const partial = join(dirname(to), suffixed(basename(to), `~${claimDigits(from)}-${uniqueDigits()}.partial`));
   try {
-    await handle.sync();
-  } finally {
-    await handle.close();
+    await copyFile(from, partial, constants.COPYFILE_EXCL);
+    await syncFile(partial);
+    await reached('copied', partial);
+    await rename(partial, to);
+    return true;
+  } catch (error) {
+    await rm(partial, { force: true });
+    throw error;
   }
-  await rename(partial, to);
-  return true;
 }
 
 async function exists(path: string): Promise<boolean> {
@@ -109,6 +188,19 @@ async function exists(path: string): Promise<boolean> {
   } catch (error) {
     if (isMissing(error)) return false;
     throw error;
+  }
+}
+
+async function syncFile(path: string): Promise<void> {
+  await withFile(path, (handle) => handle.sync());
+}
+
+async function withFile<Result>(path: string, work: (handle: FileHandle) => Promise<Result>): Promise<Result> {
+  const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    return await work(handle);
+  } finally {
+    await handle.close();
   }
 }
 
@@ -131,4 +223,17 @@ function changed(path: string, cause?: unknown): StorestowError {
     object: path,
     ...(cause === undefined ? {} : { cause }),
   });
+}
+
+function asPutAwayError(thrown: unknown, path: string, folder: string): unknown {
+  if (thrown instanceof StorestowError) return thrown;
+  if (isNoRoom(thrown)) return noRoom(folder, thrown);
+  return new StorestowError(
+    'SPOOL_INVALID',
+    `${path} is in the bucket, but cannot be put away in ${folder}; check owner and permissions`,
+    {
+      object: path,
+      cause: thrown,
+    },
+  );
 }

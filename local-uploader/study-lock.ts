@@ -10,49 +10,58 @@
  * - the holder looks for word once more *after* it has let the lock go.
  * Who found the lock taken left word before the holder let go, so that last look sees it. Only a holder that is killed leaves word
  * unheard; the next uploader (the sweep at start, a timer, the next arrival) begins with it.
+ *
+ * A disk that is full must not keep the uploader from emptying it. Where it has no room for another file, the lock is a name in the kernel
+ * (`lockInKernel`), and no word is left: who finds it taken goes, and the next look of the timer finds its files.
  */
 import { createHash } from 'node:crypto';
-import { constants } from 'node:fs';
+import { once } from 'node:events';
+import { closeSync, constants, openSync } from 'node:fs';
 import { lstat, mkdir, open, realpath, unlink } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { basename, dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { StorestowError } from '../core/errors.ts';
 import { isBusy } from '../core/shared-database.ts';
 import { isMissing } from './list-files.ts';
+import { isNoRoom } from './no-room.ts';
+import { passStep, type ReachStep } from './upload-step.ts';
 
 /** Tries to lock a file that others remove at the same moment; each try fails only when another process has got on. */
 const MAX_TRIES = 1000;
 
-/** Between the steps of the holder: the lock is got, no word is left, the lock is let go. */
-export type LockStep = 'locked' | 'quiet' | 'released';
-
 /**
  * Runs `work` for `folder` until no word is left, and resolves `true`; or leaves word with the process that is at it, and resolves
  * `false`. `state` is where lock and word lie (made where absent), outside of what is uploaded. Throws what `work` throws, and
- * `SPOOL_INVALID` where the state folder cannot be written. `reached` is awaited at each step: faults are put there.
+ * `SPOOL_INVALID` where the state folder cannot be written.
  */
 export async function oneAtATime(
   folder: string,
   state: string,
   work: () => Promise<void>,
-  reached: (step: LockStep) => Promise<void> = async () => undefined,
+  reached: ReachStep = passStep,
 ): Promise<boolean> {
-  await prepare(state);
   const name = await lockName(folder);
   const lockPath = join(state, `${name}.lock`);
   const wordPath = join(state, `${name}.again`);
-  await leaveWord(wordPath);
+  const room = (await prepare(state)) && (await leaveWord(wordPath));
+  let asked = !room;
+  await reached('wordLeft', folder);
   do {
-    const lock = await tryLock(lockPath);
+    const lock = await tryLock(lockPath, name, room);
     if (lock === undefined) return false;
     try {
-      await reached('locked');
-      while (await takeWord(wordPath)) await work();
-      await reached('quiet');
+      await reached('locked', folder);
+      while ((await takeWord(wordPath)) || asked) {
+        asked = false;
+        await reached('wordTaken', folder);
+        await work();
+      }
+      await reached('quiet', folder);
     } finally {
-      await lock.release();
+      await lock.release(() => reached('unnamed', folder));
     }
-    await reached('released');
+    await reached('released', folder);
   } while (await isWordLeft(wordPath));
   return true;
 }
@@ -63,42 +72,89 @@ async function lockName(folder: string): Promise<string> {
   return createHash('sha256').update(path).digest('hex').slice(0, 24);
 }
 
-async function prepare(state: string): Promise<void> {
+/** False where the disk has no room for it. */
+async function prepare(state: string): Promise<boolean> {
   try {
     await mkdir(state, { recursive: true, mode: 0o700 });
-    if ((await lstat(state)).isDirectory()) return;
+    if ((await lstat(state)).isDirectory()) return true;
   } catch (cause) {
+    if (isNoRoom(cause)) return false;
     throw unusable(state, cause);
   }
   throw notOurs(state);
 }
 
-/** Through no link: what it points to would be written. */
-async function leaveWord(path: string): Promise<void> {
+/** Through no link: what it points to would be written. False where the disk has no room for it. */
+async function leaveWord(path: string): Promise<boolean> {
   try {
     const file = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK, 0o600);
     await file.close();
+    return true;
   } catch (cause) {
+    if (isNoRoom(cause)) return false;
     throw unusable(path, cause);
   }
 }
 
 interface Lock {
-  release(): Promise<void>;
+  /** `unnamed` is awaited between its two steps. */
+  release(unnamed: () => void | Promise<void>): Promise<void>;
 }
 
 /** `undefined` where another process, or another call in this one, has it. */
-async function tryLock(path: string): Promise<Lock | undefined> {
+async function tryLock(path: string, name: string, room: boolean): Promise<Lock | undefined> {
   for (let tries = 0; tries < MAX_TRIES; tries++) {
+    if (!create(path, room)) return lockInKernel(name);
     const before = await inodeOf(path);
     const database = begin(path);
     if (database === undefined) return undefined;
     // A holder removes the file as it lets go: what was locked must be the file that the path names, or it locks nobody out. While
     // it is open its inode number cannot come back for another file.
-    if (before !== undefined && before === (await inodeOf(path))) return { release: () => release(path, database) };
+    if (before !== undefined && before === (await inodeOf(path)))
+      return { release: (unnamed) => release(path, database, unnamed) };
     database.close();
   }
   throw new StorestowError('LOCKED', `${path} cannot be locked; see what else writes in its folder`, { object: path });
+}
+
+/**
+ * Whether the file is there now; false where the disk has no room for it. In one turn, and never one that is there already: closing a
+ * descriptor of a file that another call has locked would end that lock.
+ */
+function create(path: string, room: boolean): boolean {
+  try {
+    closeSync(openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600));
+    return true;
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === 'EEXIST') return true;
+    // Without room for it, its folder is not there either.
+    if (isNoRoom(cause) || (!room && isMissing(cause))) return false;
+    throw unusable(path, cause);
+  }
+}
+
+/**
+ * A name that no disk has, and that goes with its process like any lock: an abstract socket of Linux. Another user can have it
+ * first, and then this folder waits. Systems without such names lock nobody out: two uploaders at one folder send some files twice,
+ * and lose none.
+ */
+async function lockInKernel(name: string): Promise<Lock | undefined> {
+  if (process.platform !== 'linux') return { release: async (unnamed) => unnamed() };
+  const server = createServer((connection) => connection.destroy());
+  try {
+    server.listen(`\0storestow-${name}`);
+    await once(server, 'listening');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') return undefined;
+    throw error;
+  }
+  return {
+    release: async (unnamed) => {
+      await unnamed();
+      server.close();
+    },
+  };
 }
 
 function begin(path: string): DatabaseSync | undefined {
@@ -116,9 +172,10 @@ function begin(path: string): DatabaseSync | undefined {
 }
 
 /** Removed while it is still locked, so that locks do not pile up, one for each study. */
-async function release(path: string, database: DatabaseSync): Promise<void> {
+async function release(path: string, database: DatabaseSync, unnamed: () => void | Promise<void>): Promise<void> {
   try {
     await remove(path);
+    await unnamed();
   } finally {
     database.close();
   }

@@ -4,6 +4,7 @@ import { StorestowError } from '../core/errors.ts';
 import type { ObjectBody, ObjectStore } from '../core/store/object-store.ts';
 import type { ArrivalObject } from './arrival-object.ts';
 import type { Arrival } from './read-arrival.ts';
+import { passStep, type ReachStep } from './upload-step.ts';
 
 /**
  * Resolves when the bucket holds these bytes under the key and says so when asked: `uploaded` now, or `present` before. An answer
@@ -16,12 +17,15 @@ export async function uploadFile(
   { key, metadata }: ArrivalObject,
   store: ObjectStore,
   retries: RetryOptions,
+  reached: ReachStep = passStep,
 ): Promise<'uploaded' | 'present'> {
   const { size, sha256 } = arrival;
   const body: ObjectBody = arrival.bytes ?? { path, size };
   return retry(async () => {
     const outcome = await putIfAbsent(store, key, body, { metadata, sha256 });
+    await reached('put', path);
     await verify(store, key, size, sha256, outcome);
+    await reached('verified', path);
     return outcome;
   }, retries);
 }

@@ -3,7 +3,7 @@
  * that the bucket does not hold verified, so a run may be killed at any point and started again.
  */
 import { lstat, rmdir } from 'node:fs/promises';
-import { dirname, relative, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createLimit, mapConcurrently, type Limit } from '../core/concurrency.ts';
 import { asStorestowError, StorestowError, type ErrorCode } from '../core/errors.ts';
@@ -15,11 +15,12 @@ import { arrivalObject, type ArrivalSource } from './arrival-object.ts';
 import { decideFile, type FileDecision } from './decide-file.ts';
 import { sameFile, modifiedAt, type FileIdentity } from './file-identity.ts';
 import { isMissing, listFolder, type FolderListing, type ListedFile } from './list-files.ts';
-import { moveFile, removeFile, syncFolder } from './put-away.ts';
+import { moveFile, removeFile, syncFolder, type MoveTarget } from './put-away.ts';
 import { IN_MEMORY_LIMIT, readArrival, type Arrival } from './read-arrival.ts';
 import { oneAtATime } from './study-lock.ts';
 import { RoundManifests, type UploadedObject } from './study-manifests.ts';
 import { uploadFile } from './upload-file.ts';
+import { passStep, type ReachStep } from './upload-step.ts';
 import type { FileReport, UploadReport } from './upload-report.ts';
 
 export interface UploadPorts {
@@ -32,6 +33,8 @@ export interface UploadPorts {
   readonly onSending?: (file: { readonly path: string; readonly studyInstanceUID: string }) => void;
   /** Called when a round is done with a file, which is put away then or stays. */
   readonly onEnded?: (file: FileReport) => void;
+  /** Awaited between any two steps; tests put faults there. */
+  readonly onStep?: ReachStep;
 }
 
 export interface UploadOptions extends ArrivalSource {
@@ -100,7 +103,7 @@ export async function uploadStudy(
     throw new StorestowError('SPOOL_INVALID', `there is no folder ${root}; check the path`, { object: root });
   }
   const run = new FolderRun(root, ports, options, limits);
-  const ours = await oneAtATime(root, state, () => run.untilQuiet());
+  const ours = await oneAtATime(root, state, () => run.untilQuiet(), ports.onStep);
   return { folder: root, files: run.reports(), leftToOther: !ours };
 }
 
@@ -143,6 +146,7 @@ class FolderRun {
   readonly #ports: UploadPorts;
   readonly #options: UploadOptions;
   readonly #limits: UploadLimits;
+  readonly #reached: ReachStep;
   readonly #handled = new Map<string, Handled>();
 
   constructor(root: string, ports: UploadPorts, options: UploadOptions, limits: UploadLimits) {
@@ -150,6 +154,7 @@ class FolderRun {
     this.#ports = ports;
     this.#options = options;
     this.#limits = limits;
+    this.#reached = ports.onStep ?? passStep;
   }
 
   /** In the order of the paths. */
@@ -163,6 +168,7 @@ class FolderRun {
     let waited = 0;
     for (;;) {
       const listing = await listFolder(this.#root, { recursive });
+      await this.#reached('listed', this.#root);
       this.#listOthers(listing);
       this.#forgetGone(listing);
       const pending = listing.files.filter((file) => !this.#isDone(file));
@@ -241,6 +247,7 @@ class FolderRun {
     const about = aboutUploaded({ outcome, object, identity });
     try {
       await manifests?.add(object);
+      await this.#reached('named', path);
       return { ...about, ...(await this.#limits.puttingAway(() => this.#putAway(path, identity, object.sha256))) };
     } catch (thrown) {
       const error = asStorestowError(thrown, object.key);
@@ -260,6 +267,7 @@ class FolderRun {
     } catch (error) {
       return this.#unread(path, identity, asStorestowError(error, path));
     }
+    await this.#reached('read', path);
     if (this.#decide(arrival.identity, 'whole') === 'wait') return { outcome: 'waiting' };
     return this.#send(path, arrival);
   }
@@ -292,7 +300,7 @@ class FolderRun {
       const object = arrivalObject(arrival, this.#options);
       ({ key } = object);
       this.#ports.onSending?.({ path, studyInstanceUID });
-      const outcome = await uploadFile(path, arrival, object, store, this.#options.retries ?? DEFAULT_RETRIES);
+      const outcome = await uploadFile(path, arrival, object, store, this.#options.retries ?? DEFAULT_RETRIES, this.#reached);
       log.debug({ study: studyInstanceUID, key, outcome }, 'uploaded');
       const { parts, receivedAt } = object;
       return { outcome, identity, object: { key, parts, size, sha256, receivedAt } };
@@ -316,10 +324,10 @@ class FolderRun {
         case 'keep':
           return { after: 'kept' };
         case 'remove':
-          await removeFile(path, identity);
+          await removeFile(path, identity, this.#reached);
           return { after: 'removed' };
         case 'move':
-          await moveFile(path, identity, this.#moveTarget(path), sha256);
+          await moveFile(path, identity, this.#moveTarget(path), sha256, this.#reached);
           return { after: 'moved' };
       }
     } catch (thrown) {
@@ -329,22 +337,27 @@ class FolderRun {
         { file: path, err: error },
         'a file is in the bucket, but could not be put away; it stays in the spool',
       );
-      return { code: 'SPOOL_INVALID', retryable: false };
+      return { code: error.code, retryable: error.retryable };
     }
   }
 
-  #moveTarget(path: string): string {
-    return resolve(this.#options.moveTo ?? '', dirname(relative(dirname(this.#root), path)));
+  #moveTarget(path: string): MoveTarget {
+    const root = resolve(this.#options.moveTo ?? '');
+    return { root, folder: join(root, dirname(relative(dirname(this.#root), path))) };
   }
 
   /** What was removed is off the disk before its folder goes; a folder that has got something again stays. */
   async #clearUp({ folders }: FolderListing, outcomes: readonly FileReport[]): Promise<void> {
     const gone = outcomes.filter(({ after }) => after === 'removed' || after === 'moved');
-    for (const folder of new Set(gone.map(({ path }) => dirname(path)))) await syncFolder(folder);
+    for (const folder of new Set(gone.map(({ path }) => dirname(path)))) {
+      await syncFolder(folder);
+      await this.#reached('removedForGood', folder);
+    }
     const { after, folderQuiet = 0 } = this.#options;
     if (after === 'keep') return;
     if (folderQuiet > 0 && this.#secondsSince(await this.#newestWrite()) < folderQuiet) return;
     for (const folder of [...folders, this.#root]) await removeEmpty(folder);
+    await this.#reached('foldersRemoved', this.#root);
   }
 
   /** Of the files of this run; where there was none, of the folder itself, which has just been made, or lies there since long. */

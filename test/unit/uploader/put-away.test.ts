@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -14,6 +15,7 @@ describe('putting a file away', () => {
   afterEach(() => folder.remove());
 
   const at = (...names: string[]): string => join(folder.path, ...names);
+  const target = () => ({ root: at('moved'), folder: at('moved') });
   const lay = async (name: string): Promise<FileIdentity> => {
     await writeFile(at('spool', name), name);
     return identityOf(await stat(at('spool', name), { bigint: true }));
@@ -33,7 +35,7 @@ describe('putting a file away', () => {
     ['n'.repeat(255), 'n'.repeat(255)],
     ['\u{1f600}'.repeat(63), '\u{1f600}'.repeat(63)],
   ])('moves %s to its name', async (name, moved) => {
-    await moveFile(at('spool', name), await lay(name), at('moved'), '0'.repeat(64));
+    await moveFile(at('spool', name), await lay(name), target(), '0'.repeat(64));
     expect(await readdir(at('moved'))).toEqual([moved]);
     expect(await readFile(at('moved', moved), 'utf8')).toBe(name);
     expect(await readdir(at('spool'))).toEqual([]);
@@ -42,7 +44,7 @@ describe('putting a file away', () => {
   it.each(['a', 'n'.repeat(255)])('puts the digest behind the name %s where that is taken', async (name) => {
     await mkdir(at('moved'));
     await writeFile(at('moved', name), 'another');
-    await moveFile(at('spool', name), await lay(name), at('moved'), '0123456789abcdef'.repeat(4));
+    await moveFile(at('spool', name), await lay(name), target(), '0123456789abcdef'.repeat(4));
     expect(await readFile(at('moved', name), 'utf8')).toBe('another');
     const [other = ''] = (await readdir(at('moved'))).filter((one) => one !== name);
     expect(other).toMatch(/~0123456789ab$/);
@@ -54,5 +56,18 @@ describe('putting a file away', () => {
     await writeFile(at('spool', 'b'), 'another');
     await expect(removeFile(at('spool', 'b'), uploaded)).rejects.toMatchObject({ code: 'FILE_CHANGED' });
     expect((await readdir(at('spool'))).sort()).toEqual(['a', 'b']);
+  });
+
+  it('is content with a file that is there already as it is, and keeps the spool from a third name', async () => {
+    const digest = hash('sha256', 'a', 'hex');
+    for (const twice of [1, 2]) {
+      await moveFile(at('spool', 'a'), await lay('a'), target(), digest);
+      expect([twice, await readdir(at('moved'))]).toEqual([twice, ['a']]);
+    }
+    await writeFile(at('moved', 'a'), 'another');
+    await writeFile(at('moved', `a~${digest.slice(0, 12)}`), 'and another');
+    await expect(moveFile(at('spool', 'a'), await lay('a'), target(), digest)).rejects.toMatchObject({ code: 'SPOOL_INVALID' });
+    expect(await readdir(at('spool'))).toEqual([expect.stringMatching(/^a~[0-9a-f]{16}\.uploaded$/)]);
+    expect(await readFile(at('moved', 'a'), 'utf8')).toBe('another');
   });
 });

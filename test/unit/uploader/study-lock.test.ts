@@ -1,7 +1,8 @@
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { oneAtATime, type LockStep } from '../../../local-uploader/study-lock.ts';
+import { oneAtATime } from '../../../local-uploader/study-lock.ts';
+import type { UploadStep } from '../../../local-uploader/upload-step.ts';
 import { temporaryFolder, type TemporaryFolder } from '../../support/temporary-folder.ts';
 
 describe('oneAtATime', () => {
@@ -48,7 +49,7 @@ describe('oneAtATime', () => {
     await expect(oneAtATime(study(), state(), async () => undefined)).rejects.toMatchObject({ code: 'SPOOL_INVALID' });
   });
 
-  it.each<[LockStep, boolean]>([
+  it.each<[UploadStep, boolean]>([
     ['locked', false],
     ['quiet', false],
     ['released', true],
