@@ -3,11 +3,13 @@
  *
  *   node bench/coerce-dcmjs.ts IN OUT
  */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 
 type Dict = Record<string, { readonly vr: string; readonly Value: readonly unknown[] }>;
+
+/** As in rewrite-files.ts. */
+const { readdirSync, readFileSync, writeFileSync } = process.getBuiltinModule('node:fs');
 
 /** What of dcmjs is used here; the package ships no types. */
 interface Dcmjs {
