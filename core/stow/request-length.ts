@@ -10,28 +10,27 @@ type Reaction = 'continue' | 'refused' | 'turned away' | 'other';
 const SMALL = 1024;
 
 /**
- * | to a head of that length          | to a small one   | the length is |
- * |-----------------------------------|------------------|---------------|
- * | 100                               | not asked        | taken         |
- * | 413 (nginx, Apache)               | not asked        | refused       |
- * | 400 (WildFly), connection dropped | 100              | refused       |
- * | 400, connection dropped           | anything else    | unknown       |
- * | anything else                     | not asked        | unknown       |
+ * | to a head of that length          | to a small one   | to that length once more | the length is |
+ * |-----------------------------------|------------------|--------------------------|---------------|
+ * | 100                               | not asked        | not asked                | taken         |
+ * | 413 (nginx, Apache)               | not asked        | not asked                | refused       |
+ * | 400 (WildFly), connection dropped | 100              | 100                      | taken: the first time had another cause |
+ * | 400, connection dropped           | 100              | 413, 400, dropped        | refused       |
+ * | 400, connection dropped           | 100              | anything else            | unknown       |
+ * | 400, connection dropped           | anything else    | not asked                | unknown       |
+ * | anything else                     | not asked        | not asked                | unknown       |
  *
  * `announce` sends the head alone.
  */
 export async function askLength(announce: (length: number) => Promise<HttpResult>, length: number): Promise<LengthTaken> {
-  switch (reactionOf(await announce(length))) {
-    case 'continue':
-      return 'taken';
-    case 'refused':
-      return 'refused';
-    case 'turned away':
-      return reactionOf(await announce(Math.min(SMALL, length))) === 'continue' ? 'refused' : 'unknown';
-    case 'other':
-      return 'unknown';
-  }
+  const first = reactionOf(await announce(length));
+  if (first !== 'turned away') return LENGTH_TAKEN[first];
+  if (reactionOf(await announce(Math.min(SMALL, length))) !== 'continue') return 'unknown';
+  const again = reactionOf(await announce(length));
+  return again === 'turned away' ? 'refused' : LENGTH_TAKEN[again];
 }
+
+const LENGTH_TAKEN = { continue: 'taken', refused: 'refused', other: 'unknown' } as const;
 
 function reactionOf(result: HttpResult): Reaction {
   if (result.kind === 'failed') return result.failure === 'interrupted' ? 'turned away' : 'other';

@@ -52,7 +52,7 @@ describe('to the embedded archive', () => {
     archive.faults.limitBodies(100_000_000, 'drop');
     await checkRequestLength(configOf(archive.url));
     const requests = archive.faults.of('stow');
-    expect(requests.map(({ contentLength }) => contentLength)).toEqual([2 ** 30, 1024, 20_000_000]);
+    expect(requests.map(({ contentLength }) => contentLength)).toEqual([2 ** 30, 1024, 2 ** 30, 20_000_000]);
     expect(requests.every(({ expectsContinue, sopInstanceUIDs }) => expectsContinue && sopInstanceUIDs.length === 0)).toBe(true);
     const listed = await fetch(`${archive.url.replace('{aet}', 'X').replace(/studies$/, 'instances')}`, {
       headers: { accept: 'application/dicom+json' },
@@ -90,6 +90,19 @@ describe('to a bare socket', () => {
       else socket.write(CONTINUE);
     });
     await expect(checkRequestLength(config)).rejects.toMatchObject({ code: 'ARCHIVE_SIZE_LIMIT' });
+  });
+
+  it('that drops a long one once, and then lets it go on: blames no limit', async () => {
+    let dropped = false;
+    const config = await serve((length, socket) => {
+      if (length <= WILDFLY || dropped) {
+        socket.write(CONTINUE);
+        return;
+      }
+      dropped = true;
+      socket.destroy();
+    });
+    expect(await checkRequestLength(config)).toContain('takes requests of');
   });
 
   it('that drops everything: blames no limit', async () => {

@@ -22,11 +22,20 @@ const failed = (failure: 'interrupted' | 'timeout' | 'unreachable' | 'unauthoriz
 
 describe('askLength', () => {
   const never = failed('unreachable');
-  it.each<[string, HttpResult, HttpResult, string, number]>([
+  it.each<[string, HttpResult | [HttpResult, HttpResult], HttpResult, string, number]>([
     ['100', answered(100), never, 'taken', 1],
     ['413', answered(413), never, 'refused', 1],
-    ['400, and 100 to a small one: WildFly', answered(400), answered(100), 'refused', 2],
-    ['a drop, and 100 to a small one', failed('interrupted'), answered(100), 'refused', 2],
+    ['400, and 100 to a small one: WildFly', answered(400), answered(100), 'refused', 3],
+    ['a drop, and 100 to a small one', failed('interrupted'), answered(100), 'refused', 3],
+    ['a drop, 100 to a small one, then 413', [failed('interrupted'), answered(413)], answered(100), 'refused', 3],
+    [
+      'a drop, 100 to a small one, then 100: it was another cause',
+      [failed('interrupted'), answered(100)],
+      answered(100),
+      'taken',
+      3,
+    ],
+    ['a drop, 100 to a small one, then silence', [failed('interrupted'), failed('timeout')], answered(100), 'unknown', 3],
     ['400 to both', answered(400), answered(400), 'unknown', 2],
     ['a drop of both', failed('interrupted'), failed('interrupted'), 'unknown', 2],
     ['a drop, and silence to a small one', failed('interrupted'), failed('timeout'), 'unknown', 2],
@@ -39,9 +48,11 @@ describe('askLength', () => {
     ['no token to be had', failed('unauthorized'), never, 'unknown', 1],
   ])('%s', async (_, large, small, taken, questions) => {
     const lengths: number[] = [];
+    const [first, again = first] = Array.isArray(large) ? large : [large];
     const announce = async (length: number): Promise<HttpResult> => {
       lengths.push(length);
-      return Promise.resolve(length === 20_000_000 ? large : small);
+      if (length < 20_000_000) return Promise.resolve(small);
+      return Promise.resolve(lengths.length === 1 ? first : again);
     };
     expect(await askLength(announce, 20_000_000)).toBe(taken);
     expect(lengths).toHaveLength(questions);
