@@ -24,7 +24,7 @@ export interface VerificationEntry extends Pick<
   readonly differences?: readonly string[];
   /** Attributes to which the archive gave a value of its own, and recorded what was sent. */
   readonly coercedByArchive?: readonly string[];
-  /** Of `missing`: whether the archive lists what it cannot give back. */
+  /** Of `missing`: whether the archive lists what it cannot give back; absent where it could not list the study. */
   readonly listed?: boolean;
   /** Of `unverifiable`. */
   readonly code?: string;
@@ -57,7 +57,7 @@ function detailOf(verification: VerifiedInstance['verification']): Partial<Verif
     case 'different':
       return { differences: verification.differences };
     case 'missing':
-      return { listed: verification.listed };
+      return verification.listed === undefined ? {} : { listed: verification.listed };
     case 'unverifiable':
       return { code: verification.code, why: verification.why };
   }
@@ -71,10 +71,15 @@ export function verificationText({ verification }: VerifiedInstance): string {
     case 'different':
       return verification.differences.join(', ');
     case 'missing':
-      return verification.listed ? 'listed, but the archive cannot give it back' : 'the archive does not list it under its study';
+      return missingText(verification.listed);
     case 'unverifiable':
       return `${verification.code}: ${verification.why}`;
   }
+}
+
+function missingText(listed: boolean | undefined): string {
+  if (listed === undefined) return 'the archive cannot give it back, nor list its study';
+  return listed ? 'listed, but the archive cannot give it back' : 'the archive does not list it under its study';
 }
 
 function coercedText(attributes: readonly string[]): string[] {

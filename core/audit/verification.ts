@@ -15,7 +15,8 @@ export type Verification =
   | { readonly verdict: 'equal'; readonly by: 'digest' }
   | { readonly verdict: 'equal'; readonly by: 'retrieved'; readonly coercedByArchive: readonly string[] }
   | { readonly verdict: 'different'; readonly differences: readonly string[] }
-  | { readonly verdict: 'missing'; readonly listed: boolean }
+  /** `listed` is absent where the archive could not list the study. */
+  | { readonly verdict: 'missing'; readonly listed?: boolean }
   | { readonly verdict: 'unverifiable'; readonly code: UnverifiableCode; readonly temporary: boolean; readonly why: string };
 
 export type Verdict = Verification['verdict'];

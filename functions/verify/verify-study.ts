@@ -82,8 +82,9 @@ class StudyVerification {
     for (const { sopInstanceUID, ...row } of rows) {
       const last = verifications.slice(-MAX_IN_A_ROW);
       const isDown = last.length === MAX_IN_A_ROW && last.every(({ verdict }) => verdict === 'unverifiable');
-      const listed = new Map([[sopInstanceUID, { sopInstanceUID }]]);
-      verifications.push(isDown ? failure : await this.verify({ ...row, sopInstanceUID }, listed, new Map()));
+      const supposed = new Map([[sopInstanceUID, { sopInstanceUID }]]);
+      const found = isDown ? failure : await this.verify({ ...row, sopInstanceUID }, supposed, new Map());
+      verifications.push(found.verdict === 'missing' ? { verdict: 'missing' } : found);
     }
     return verifications;
   }

@@ -86,6 +86,7 @@ describe('a verified instance', () => {
     [DIFFERENT, { verdict: 'different', differences: ['pixel MD5', 'StudyID'] }, 'pixel MD5, StudyID'],
     [MISSING, { verdict: 'missing', listed: false }, 'the archive does not list it under its study'],
     [LOST, { verdict: 'missing', listed: true }, 'listed, but the archive cannot give it back'],
+    [{ verdict: 'missing' }, { verdict: 'missing' }, 'the archive cannot give it back, nor list its study'],
     [UNKNOWN, { verdict: 'unverifiable', code: 'INCOMPARABLE', why: 'recompressed' }, 'INCOMPARABLE: recompressed'],
   ];
 
