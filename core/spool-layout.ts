@@ -5,6 +5,8 @@
  * |----------------------|---------------------------------------------------------------------------------------------|
  * | `receiving/`         | what storescp is writing; nothing else may touch it while storescp may still be at it         |
  * | `received/{IP}/`     | whole instances, moved here in one step after the C-STORE; the sender's address               |
+ * | `set-aside/foreign/` | what is not DICOM, under its path in the spool; nothing looks at it again until a person moves it |
+ * | `set-aside/damaged/` | the same of DICOM that no archive would take                                                 |
  * | any other sub-folder | a study that something else put there (`storescp -su`, a copy by hand)                        |
  * | files beside those   | the same, without a folder                                                                    |
  * | `.storestow/`        | locks and marks of the uploader                                                               |
@@ -14,6 +16,7 @@ import { join } from 'node:path';
 
 export const RECEIVING_FOLDER = 'receiving';
 export const RECEIVED_FOLDER = 'received';
+export const SET_ASIDE_FOLDER = 'set-aside';
 export const STATE_FOLDER = '.storestow';
 
 /** Seconds without a byte after which storescp drops an association (its `--socket-timeout`). */
@@ -28,6 +31,10 @@ export function receivingFolder(spool: string): string {
 
 export function receivedFolder(spool: string): string {
   return join(spool, RECEIVED_FOLDER);
+}
+
+export function setAsideFolder(spool: string): string {
+  return join(spool, SET_ASIDE_FOLDER);
 }
 
 export function stateFolder(spool: string): string {

@@ -81,7 +81,7 @@ async function claim(path: string, uploaded: FileIdentity): Promise<string> {
 }
 
 /** The name with the suffix, as much of it as there is room for. */
-function suffixed(name: string, suffix: string): string {
+export function suffixed(name: string, suffix: string): string {
   const room = MAX_NAME - suffix.length;
   return (
     (Buffer.byteLength(name) <= room
@@ -93,7 +93,7 @@ function suffixed(name: string, suffix: string): string {
   );
 }
 
-function uniqueDigits(): string {
+export function uniqueDigits(): string {
   return randomBytes(8).toString('hex');
 }
 
