@@ -12,6 +12,7 @@ import { readLargePart10 } from '../core/dicom/read-large.ts';
 import { readFileHead, readPart10 } from '../core/dicom/read-part10.ts';
 import { TAG } from '../core/dicom/tags.ts';
 import { identityOf, sameFile, type FileIdentity } from './file-identity.ts';
+import { lacksPixels } from './lacks-pixels.ts';
 
 export interface Arrival {
   /** As the file has them, checked for presence only: judging them is the functions' work, which can quarantine. */
@@ -22,6 +23,8 @@ export interface Arrival {
   readonly callingAET?: string;
   /** (0002,0018) */
   readonly calledAET?: string;
+  /** It is an image without its pixels. */
+  readonly pixelless: boolean;
   /** Of the whole file, 64 hex digits. */
   readonly sha256: string;
   /** Bytes. */
@@ -56,6 +59,7 @@ export async function readArrival(path: string): Promise<Arrival> {
       sopInstanceUID: uid(dataSet, TAG.SOPInstanceUID, 'SOPInstanceUID', path),
       ...(callingAET === '' ? {} : { callingAET }),
       ...(calledAET === '' ? {} : { calledAET }),
+      pixelless: lacksPixels(dataSet),
       sha256,
       size,
       identity,

@@ -10,6 +10,7 @@ const arrival: Arrival = {
   seriesInstanceUID: '1.2.3.1',
   sopInstanceUID: '1.2.3.1.1',
   callingAET: 'CT ROOM 1',
+  pixelless: false,
   sha256: 'ab'.repeat(32),
   size: 3,
   identity: { device: 1n, inode: 2n, size: 3n, modified: 1_795_530_336_342_991_000n },

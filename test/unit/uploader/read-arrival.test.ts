@@ -49,6 +49,16 @@ describe('readArrival', () => {
     await expect(readArrival(await file(bytes.subarray(0, -1)))).rejects.toMatchObject({ code: 'TRUNCATED' });
   });
 
+  it('says of an image, in memory or larger, whether its pixels are there', async () => {
+    const pixels = new Uint8Array(18_000_000);
+    expect(await readArrival(await file(buildImage()))).toMatchObject({ pixelless: false });
+    expect(await readArrival(await file(buildImage({ pixels })))).toMatchObject({ pixelless: false });
+    const cut = imageElements().filter(({ tag }) => tag !== 0x7fe00010);
+    expect(await readArrival(await file(buildDicom({ elements: cut })))).toMatchObject({ pixelless: true });
+    const large = [...cut, { tag: 0x60003000, vr: 'OW', value: pixels }];
+    expect(await readArrival(await file(buildDicom({ elements: large })))).toMatchObject({ pixelless: true });
+  });
+
   it.each([
     ['implicit', IMPLICIT_LE],
     ['deflated', DEFLATED_LE],
