@@ -22,6 +22,8 @@ export interface FolderListing {
   readonly others: readonly string[];
   /** Sub-folders, the inner ones first. */
   readonly folders: readonly string[];
+  /** When the folder and those walked below it changed last, in nanoseconds since 1970, before they were read. */
+  readonly changed: ReadonlyMap<string, bigint>;
 }
 
 /**
@@ -32,8 +34,9 @@ export async function listFolder(folder: string, { recursive }: { readonly recur
   const files: ListedFile[] = [];
   const others: string[] = [];
   const folders: string[] = [];
+  const changed = new Map<string, bigint>();
   const walk = async (current: string): Promise<void> => {
-    for (const entry of await entriesOf(current)) {
+    for (const entry of await entriesOf(current, changed)) {
       const path = join(current, shownName(entry.name));
       if (!isUtf8(entry.name)) {
         others.push(path);
@@ -60,7 +63,7 @@ export async function listFolder(folder: string, { recursive }: { readonly recur
     }
   };
   await walk(folder);
-  return { files, others, folders };
+  return { files, others, folders, changed };
 }
 
 /** A name that Node cannot give back to the file system: its bytes beyond ASCII as `\xNN`, so that two of them stay two. */
@@ -69,9 +72,11 @@ function shownName(name: Buffer): string {
   return name.toString('latin1').replace(/[^ -~]/g, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }
 
-async function entriesOf(folder: string): Promise<Dirent<Buffer>[]> {
+async function entriesOf(folder: string, changed: Map<string, bigint>): Promise<Dirent<Buffer>[]> {
   try {
-    if (!(await lstat(folder)).isDirectory()) throw notAFolder(folder);
+    const stats = await lstat(folder, { bigint: true });
+    if (!stats.isDirectory()) throw notAFolder(folder);
+    changed.set(folder, stats.mtimeNs);
     const entries = await readdir(folder, { withFileTypes: true, encoding: 'buffer' });
     return entries.sort((a, b) => Buffer.compare(a.name, b.name));
   } catch (error) {
