@@ -1,8 +1,7 @@
 /** Structured logs (pino), JSON lines on stderr unless told otherwise. Patient attributes and secrets are redacted by name. */
-import { writeSync } from 'node:fs';
 import { pino, destination, stdSerializers, type DestinationStream, type Logger } from 'pino';
 import { StorestowError } from './errors.ts';
-import { isJournal, journalPrefix, severityOf, Syslog } from './syslog.ts';
+import { isJournal, journalPrefix, severityOf, Syslog, type Severity } from './syslog.ts';
 
 export type Log = Logger;
 
@@ -76,27 +75,28 @@ const WITH_LEVEL = Symbol.for('pino.metadata');
 function destinationOf(name: string, to: number | string, syslog: boolean | string): DestinationStream {
   const journal = typeof to === 'number' && isJournal(to, process.env['JOURNAL_STREAM']);
   const own = destination({ dest: to, sync: true });
+  const write = (severity: Severity, line: string): void => {
+    own.write(journal ? `${journalPrefix(severity)}${line}` : line);
+  };
   const socket = typeof syslog === 'string' ? syslog : undefined;
   // The journal is the system's log: a line need not come to it twice.
-  const second = socket === undefined && (syslog === false || journal) ? undefined : openSyslog(name, socket);
+  const second = socket === undefined && (syslog === false || journal) ? undefined : openSyslog(name, socket, write);
   if (!journal && second === undefined) return own;
   return {
     [WITH_LEVEL]: true,
     lastLevel: 0,
     write(line: string) {
       const severity = severityOf(this.lastLevel);
-      own.write(journal ? `${journalPrefix(severity)}${line}` : line);
+      write(severity, line);
       second?.write(severity, line);
     },
   } as DestinationStream & { lastLevel: number };
 }
 
-function openSyslog(name: string, socket: string | undefined): Syslog {
+function openSyslog(name: string, socket: string | undefined, write: (severity: Severity, line: string) => void): Syslog {
   const tag = name.startsWith('storestow') ? name : `storestow-${name}`;
   return new Syslog({ tag, socket }, () => {
-    writeSync(
-      2,
-      '{"level":40,"msg":"logger cannot write to the system\'s log; what is logged stands on standard error alone"}\n',
-    );
+    const msg = "logger cannot write to the system's log; what is logged stands here alone";
+    write('warning', `${JSON.stringify({ level: 40, time: new Date().toISOString(), name, msg })}\n`);
   });
 }

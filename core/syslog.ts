@@ -3,10 +3,9 @@
  * process for each severity in use, which knows the socket of its system and the form that its daemon expects. Where standard error is
  * the journal already, a line only says its severity, sd-daemon(3).
  */
-import { spawn, type ChildProcessByStdio } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { fstatSync } from 'node:fs';
 import type { Socket } from 'node:net';
-import type { Writable } from 'node:stream';
 
 export type Severity = 'crit' | 'err' | 'warning' | 'info' | 'debug';
 
@@ -61,12 +60,10 @@ export function loggerCommand(severity: Severity, { tag, socket, platform = proc
   ];
 }
 
-type Logger = ChildProcessByStdio<Writable, null, null>;
-
 export class Syslog {
   readonly #options: SyslogOptions;
   readonly #onUnavailable: () => void;
-  readonly #loggers = new Map<Severity, Logger>();
+  readonly #loggers = new Map<Severity, ChildProcess>();
   #unavailable = false;
 
   /** `onUnavailable` is called once, where there is no `logger` or it does not do its work; from then on lines are dropped here. */
@@ -79,13 +76,16 @@ export class Syslog {
   write(severity: Severity, line: string): void {
     if (this.#unavailable) return;
     const logger = this.#loggers.get(severity) ?? this.#start(severity);
-    logger.stdin.write(line);
+    input(logger)?.write(line);
   }
 
-  /** It ends by itself when this process ends, and keeps it from ending no longer than its lines take. */
-  #start(severity: Severity): Logger {
+  /**
+   * It ends by itself when this process ends, and keeps it from ending no longer than its lines take; in a session of its own, where no
+   * Ctrl-C at this process's terminal ends it before the last line.
+   */
+  #start(severity: Severity): ChildProcess {
     const [program = '', ...args] = loggerCommand(severity, this.#options);
-    const logger = spawn(program, args, { stdio: ['pipe', 'ignore', 'ignore'] });
+    const logger = spawn(program, args, { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
     this.#loggers.set(severity, logger);
     const failed = (): void => {
       this.#loggers.delete(severity);
@@ -95,9 +95,14 @@ export class Syslog {
     };
     logger.once('error', failed);
     logger.once('exit', failed);
-    logger.stdin.on('error', () => undefined);
+    input(logger)?.on('error', () => undefined);
+    input(logger)?.unref();
     logger.unref();
-    (logger.stdin as Socket).unref();
     return logger;
   }
+}
+
+/** Absent where the process could not be made for want of descriptors: Node has set up nothing then. */
+function input({ stdin }: ChildProcess): Socket | null | undefined {
+  return stdin as Socket | null | undefined;
 }

@@ -1,6 +1,14 @@
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { fstatSync, openSync } from 'node:fs';
-import { describe, expect, it } from 'vitest';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { createLog } from '../../core/logging.ts';
 import { isJournal, journalPrefix, loggerCommand, severityOf } from '../../core/syslog.ts';
+import { temporaryFolder, type TemporaryFolder } from '../support/temporary-folder.ts';
+import { waitUntil } from '../support/wait-until.ts';
 
 describe('severityOf', () => {
   it.each([
@@ -38,5 +46,62 @@ describe('isJournal', () => {
     [9999, `${dev}:${ino}`, false],
   ])('descriptor %s, JOURNAL_STREAM %s: %s', (given, stream, expected) => {
     expect(isJournal(given, stream)).toBe(expected);
+  });
+});
+
+describe('the logger', () => {
+  const MODULE = new URL('../../core/syslog.ts', import.meta.url).href;
+  let folder: TemporaryFolder;
+
+  beforeEach(async () => {
+    folder = await temporaryFolder('logger');
+  });
+  afterEach(async () => {
+    vi.unstubAllEnvs();
+    await folder.remove();
+  });
+  const script = (body: string): string[] => ['--input-type=module', '-e', `import { Syslog } from '${MODULE}';\n${body}`];
+
+  it('that cannot be started for want of descriptors is told as one that is not there', async () => {
+    const body = `
+      import { openSync } from 'node:fs';
+      const syslog = new Syslog({ tag: 'x' }, () => console.log('unavailable'));
+      try { for (;;) openSync('/dev/null'); } catch {}
+      syslog.write('err', 'a line\\n');
+      console.log('goes on');`;
+    const limited = ['-c', 'ulimit -n 64; exec "$0" "$@"', process.execPath, ...script(body)];
+    const { stdout } = await promisify(execFile)('sh', limited);
+    expect(stdout).toBe('goes on\nunavailable\n');
+  });
+
+  it('gets the last lines of a process that Ctrl-C ends, which goes to all processes of a terminal', async () => {
+    const log = join(folder.path, 'log');
+    await writeFile(join(folder.path, 'logger'), `#!/bin/sh\nexec cat >> '${log}'\n`, { mode: 0o755 });
+    const body = `
+      const syslog = new Syslog({ tag: 'x' }, () => undefined);
+      const kept = setInterval(() => undefined, 1000);
+      process.once('SIGINT', () => { syslog.write('info', 'the last\\n'); clearInterval(kept); });
+      syslog.write('info', 'the first\\n');`;
+    const PATH = `${folder.path}:${process.env['PATH'] ?? ''}`;
+    const child = spawn(process.execPath, script(body), { detached: true, stdio: 'inherit', env: { ...process.env, PATH } });
+    const text = async (): Promise<string> => readFile(log, 'utf8').catch(() => '');
+    await waitUntil('the first line is in the log', async () => (await text()) === 'the first\n');
+    const ended = once(child, 'exit');
+    process.kill(-(child.pid ?? 0), 'SIGINT');
+    expect(await ended).toEqual([0, null]);
+    await waitUntil('the last line is in the log', async () => (await text()) === 'the first\nthe last\n');
+  });
+
+  it('that is not there is told where the log is', async () => {
+    vi.stubEnv('PATH', folder.path);
+    const to = join(folder.path, 'log');
+    createLog({ name: 'upload', to, syslog: true }).warn('a line');
+    const lines = async (): Promise<unknown[]> =>
+      (await readFile(to, 'utf8')).split('\n', 2).map((line) => (line === '' ? undefined : (JSON.parse(line) as unknown)));
+    await waitUntil('it is told', async () => (await lines())[1] !== undefined);
+    expect(await lines()).toMatchObject([
+      { level: 40, name: 'upload', msg: 'a line' },
+      { level: 40, name: 'upload', msg: expect.stringMatching(/^logger cannot write/) as string },
+    ]);
   });
 });
