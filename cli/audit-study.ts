@@ -79,7 +79,7 @@ function countsOf(rows: readonly ThreeWayRow[]): Counts {
   return {
     received: rows.filter(({ received }) => received).length,
     bucket: rows.filter(({ bucket }) => bucket !== 'absent').length,
-    archive: new Set(rows.filter(({ archive }) => archive).map(({ sopInstanceUID }) => sopInstanceUID)).size,
+    archive: new Set(rows.filter(({ archive }) => archive === true).map(({ sopInstanceUID }) => sopInstanceUID)).size,
     verdicts: Object.fromEntries(verdicts.filter(([, count]) => count > 0)),
   };
 }
@@ -97,7 +97,7 @@ function outputOf(studyInstanceUID: string, audit: StudyAudit): object {
 }
 
 /** What agrees is counted only. */
-function write({ rows, problems, asked }: StudyAudit): void {
+function write({ rows, problems }: StudyAudit): void {
   const odd = rows.filter(({ verdict }) => verdict !== 'agrees');
   if (odd.length > 0) {
     const columns = ['verdict', 'received', 'bucket', 'archive', 'instance'].map((title) => ({ title }));
@@ -105,7 +105,7 @@ function write({ rows, problems, asked }: StudyAudit): void {
       verdict,
       received ? 'yes' : '-',
       bucket === 'absent' ? '-' : [bucket, ...(reason === undefined ? [] : [reason])].join('/'),
-      archive ? 'yes' : '-',
+      archive === undefined ? '?' : archive ? 'yes' : '-',
       sopInstanceUID,
     ]);
     process.stdout.write(`${renderTable(columns, lines)}\n`);
@@ -117,7 +117,9 @@ function write({ rows, problems, asked }: StudyAudit): void {
       .map(([verdict, count]) => `${count} ${verdict}`)
       .join(', ')}\n`,
   );
-  if (asked.length === 0)
-    process.stdout.write('the archive was not asked: its address needs an institution, which nothing here has\n');
+  if (rows.some(({ verdict }) => verdict === 'archive-not-asked'))
+    process.stdout.write(
+      'archive-not-asked: the address (archive.url) needs what is not known of these, such as the institution of what was never stowed\n',
+    );
   for (const { code, object = '' } of problems) process.stderr.write(`${code} ${printable(object)}\n`);
 }

@@ -28,6 +28,7 @@ export interface StudyThreeWays {
 
 export const THREE_WAY_VERDICTS = [
   'lost',
+  'archive-not-asked',
   'altered',
   'not-in-archive',
   'set-aside',
@@ -49,16 +50,18 @@ export interface ThreeWayRow {
   readonly bucket: HeldInstance['status'] | 'absent';
   /** Of `quarantined` and `failed`. */
   readonly reason?: string;
-  /** By SOP Instance UID: whether it has this content is for `audit verify` to say. */
-  readonly archive: boolean;
+  /** By SOP Instance UID: whether it has this content is for `audit verify` to say. Absent: the one that it belongs to is not known. */
+  readonly archive?: boolean;
 }
 
 /**
  * | received | bucket              | archive | verdict                                                        |
  * |----------|---------------------|---------|----------------------------------------------------------------|
  * | yes      | absent              | no      | lost                                                           |
+ * | yes      | absent              | unknown | archive-not-asked                                              |
  * | yes      | another size        | any     | altered                                                        |
  * | any      | stowed              | no      | not-in-archive                                                 |
+ * | any      | stowed              | unknown | archive-not-asked                                              |
  * | any      | quarantined, failed | any     | set-aside: what the archive has is then not this, or not known |
  * | any      | pending             | any     | pending                                                        |
  * | yes      | absent              | yes     | not-in-bucket: deleted, or expired after it was stowed         |
@@ -69,10 +72,11 @@ export interface ThreeWayRow {
 export function threeWayVerdict(
   received: Pick<ReceivedInstance, 'size'> | undefined,
   held: Pick<HeldInstance, 'size' | 'status'> | undefined,
-  archive: boolean,
+  archive: boolean | undefined,
 ): ThreeWayVerdict {
   if (held === undefined) {
     if (received === undefined) return 'only-in-archive';
+    if (archive === undefined) return 'archive-not-asked';
     return archive ? 'not-in-bucket' : 'lost';
   }
   if (received !== undefined && received.size !== held.size) return 'altered';
@@ -83,6 +87,7 @@ export function threeWayVerdict(
     case 'pending':
       return 'pending';
     case 'stowed':
+      if (archive === undefined) return 'archive-not-asked';
       if (!archive) return 'not-in-archive';
       return received === undefined ? 'not-in-manifest' : 'agrees';
   }
@@ -114,13 +119,14 @@ function rowOf(
     received: received !== undefined,
     bucket: held?.status ?? 'absent',
     ...(held?.reason === undefined ? {} : { reason: held.reason }),
-    archive,
+    ...(archive === undefined ? {} : { archive }),
   };
 }
 
-function isListed(uid: string, address: string | undefined, listed: StudyThreeWays['listed']): boolean {
+/** Where its own archive is not known, another one that has it will do; that another one has it not says nothing. */
+function isListed(uid: string, address: string | undefined, listed: StudyThreeWays['listed']): boolean | undefined {
   if (address !== undefined) return listed.get(address)?.has(uid) === true;
-  return [...listed.values()].some((uids) => uids.has(uid));
+  return [...listed.values()].some((uids) => uids.has(uid)) ? true : undefined;
 }
 
 function strangerRow(sopInstanceUID: string): ThreeWayRow {

@@ -109,6 +109,15 @@ describe('audit study', () => {
     expect(stderr).toBe(`MANIFEST_INVALID ${ofOther[0]}\n`);
   });
 
+  it('calls nothing lost of which no archive was asked', async () => {
+    const url = archive.url.replace('{aet}', '{institution}');
+    const { code, stdout } = await runStorestow(['audit', 'study', study.studyInstanceUID, '--data', data, '--archive', url]);
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/archive-not-asked +│ yes +│ - +│ \? +│ 1\.2\.826\.0\.1\.3680043\.10\.71\.1\.5/);
+    expect(stdout).toContain('archive-not-asked: the address (archive.url) needs what is not known');
+    expect(stdout).not.toMatch(/lost/);
+  });
+
   it('does not compare without the archive’s word, and says what it does not know', async () => {
     const url = `http://127.0.0.1:${String(await freePort())}/rs/studies`;
     const away = await runStorestow(['audit', 'study', study.studyInstanceUID, '--data', data, '--archive', url]);

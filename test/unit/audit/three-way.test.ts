@@ -10,8 +10,16 @@ import {
 const STATUSES = ['stowed', 'quarantined', 'failed', 'pending'] as const;
 
 describe('threeWayVerdict', () => {
-  const table: [received: boolean, bucket: (typeof STATUSES)[number] | 'absent', archive: boolean, verdict: ThreeWayVerdict][] = [
+  const table: [
+    received: boolean,
+    bucket: (typeof STATUSES)[number] | 'absent',
+    archive: boolean | undefined,
+    verdict: ThreeWayVerdict,
+  ][] = [
     [true, 'absent', false, 'lost'],
+    [true, 'absent', undefined, 'archive-not-asked'],
+    [true, 'stowed', undefined, 'archive-not-asked'],
+    [false, 'stowed', undefined, 'archive-not-asked'],
     [true, 'absent', true, 'not-in-bucket'],
     [false, 'absent', true, 'only-in-archive'],
     [true, 'stowed', true, 'agrees'],
@@ -20,7 +28,7 @@ describe('threeWayVerdict', () => {
     [false, 'stowed', true, 'not-in-manifest'],
     ...(['quarantined', 'failed'] as const).flatMap((bucket) =>
       [true, false].flatMap((received) =>
-        [true, false].map((archive): [boolean, 'quarantined' | 'failed', boolean, ThreeWayVerdict] => [
+        [true, false, undefined].map((archive): [boolean, 'quarantined' | 'failed', boolean | undefined, ThreeWayVerdict] => [
           received,
           bucket,
           archive,
@@ -29,7 +37,12 @@ describe('threeWayVerdict', () => {
       ),
     ),
     ...[true, false].flatMap((received) =>
-      [true, false].map((archive): [boolean, 'pending', boolean, ThreeWayVerdict] => [received, 'pending', archive, 'pending']),
+      [true, false, undefined].map((archive): [boolean, 'pending', boolean | undefined, ThreeWayVerdict] => [
+        received,
+        'pending',
+        archive,
+        'pending',
+      ]),
     ),
   ];
   it.each(table)('received %j, bucket %s, archive %j: %s', (received, bucket, archive, verdict) => {
@@ -38,7 +51,8 @@ describe('threeWayVerdict', () => {
   });
 
   it.each(STATUSES)('another size than was received: altered, %s or not', (status) => {
-    for (const archive of [true, false]) expect(threeWayVerdict({ size: 10 }, { size: 9, status }, archive)).toBe('altered');
+    for (const archive of [true, false, undefined])
+      expect(threeWayVerdict({ size: 10 }, { size: 9, status }, archive)).toBe('altered');
   });
 });
 
@@ -82,19 +96,20 @@ describe('compareThreeWays', () => {
     ]);
   });
 
-  it('looks for an instance in its own archive; where that cannot be told, in any', () => {
+  it('looks for an instance in its own archive; where that cannot be told, in any, and calls nothing lost', () => {
     const listed = new Map([
       ['x', new Set(['1', '2'])],
       ['y', new Set<string>()],
     ]);
     const verdicts = compareThreeWays({
-      received: [received('a', '1', 'y'), received('b', '2')],
+      received: [received('a', '1', 'y'), received('b', '2'), received('c', '3')],
       held: [held('a', '1', 'stowed', 'y')],
       listed,
-    }).map(({ key, verdict }) => [key, verdict]);
+    }).map(({ key, verdict, archive }) => [key, verdict, archive]);
     expect(verdicts).toEqual([
-      ['a', 'not-in-archive'],
-      ['b', 'not-in-bucket'],
+      ['c', 'archive-not-asked', undefined],
+      ['a', 'not-in-archive', false],
+      ['b', 'not-in-bucket', true],
     ]);
   });
 
