@@ -11,28 +11,29 @@ export async function mapConcurrently<In, Out>(
   return Promise.all(inputs.map((input, index) => limit(() => work(input, index))));
 }
 
-/** Inputs begun before the first of them is done: one that takes long holds up what is given out, not the work. */
+/** By default, for each that is worked on at once: one that takes long holds up what is given out, not the work. */
 const AHEAD = 64;
 
 /**
  * Maps in parallel, at most `concurrency` at once, and gives the results in the order of the inputs, each as soon as those
- * before it are given. What is held are the results of at most `concurrency × AHEAD` inputs. The first rejection
- * rejects; who stops reading waits for what is under way.
+ * before it are given. `ahead` inputs at most are begun, or their results held, before the first of them is given. The first
+ * rejection rejects; who stops reading waits for what is under way.
  */
 export async function* mapInOrder<In, Out>(
-  inputs: Iterable<In>,
+  inputs: Iterable<In> | AsyncIterable<In>,
   concurrency: number,
   work: (input: In) => Promise<Out>,
+  ahead = concurrency * AHEAD,
 ): AsyncGenerator<Out> {
   const limit = pLimit({ concurrency, rejectOnClear: true });
   const begun: Promise<Out>[] = [];
   try {
-    for (const input of inputs) {
+    for await (const input of inputs) {
       const result = limit(() => work(input));
       // A rejection is met where the result is awaited, which may be later.
       result.catch(() => undefined);
       begun.push(result);
-      if (begun.length >= concurrency * AHEAD) yield await (begun.shift() as Promise<Out>);
+      if (begun.length >= ahead) yield await (begun.shift() as Promise<Out>);
     }
     for (let next = begun.shift(); next !== undefined; next = begun.shift()) yield await next;
   } finally {

@@ -1,5 +1,5 @@
 /** What the bucket knows of every received instance: the key's parts, and the record that its tags hold. */
-import { createLimit } from '../concurrency.ts';
+import { mapInOrder } from '../concurrency.ts';
 import { asStorestowError } from '../errors.ts';
 import { listSegments } from '../store/list-segments.ts';
 import { encodeKeyPart, INCOMING_PREFIX, parseObjectKey, type ObjectKeyParts } from '../store/object-key.ts';
@@ -108,28 +108,27 @@ function within(time: Date, from: Date | undefined, to: Date | undefined): boole
 }
 
 /** In key order. Tags are read ahead, `concurrency` at once. An object that is deleted meanwhile is left out. */
-export async function* queryAudit(store: ObjectStore, filter: AuditFilter, options: AuditOptions = {}): AsyncGenerator<AuditRow> {
-  const concurrency = options.concurrency ?? 16;
-  const limit = createLimit(concurrency);
-  const ahead: Promise<AuditRow | undefined>[] = [];
-  const next = async (): Promise<AuditRow | undefined> => {
-    const row = await ahead.shift();
-    return row !== undefined && matchesRecord(filter, row.record) ? row : undefined;
-  };
+export async function* queryAudit(
+  store: ObjectStore,
+  filter: AuditFilter,
+  { concurrency = 16 }: AuditOptions = {},
+): AsyncGenerator<AuditRow> {
+  const read = async ({ info, parts }: Listed): Promise<AuditRow | undefined> => readRow(store, info, parts);
+  for await (const row of mapInOrder(listMatching(store, filter), concurrency, read, concurrency)) {
+    if (row !== undefined && matchesRecord(filter, row.record)) yield row;
+  }
+}
+
+interface Listed {
+  readonly info: ObjectInfo;
+  readonly parts: ObjectKeyParts;
+}
+
+/** What may match as far as its key tells. */
+async function* listMatching(store: ObjectStore, filter: AuditFilter): AsyncGenerator<Listed> {
   for await (const info of listObjects(store, filter)) {
     const parts = parseObjectKey(info.key);
-    if (parts === undefined || !matchesKey(filter, parts, info.lastModified)) continue;
-    const row = limit(() => readRow(store, info, parts));
-    // Rejections are met in key order, at `next`; until then, or if the caller stops before, they must not count as unhandled.
-    row.catch(() => undefined);
-    ahead.push(row);
-    if (ahead.length < concurrency) continue;
-    const first = await next();
-    if (first !== undefined) yield first;
-  }
-  while (ahead.length > 0) {
-    const row = await next();
-    if (row !== undefined) yield row;
+    if (parts !== undefined && matchesKey(filter, parts, info.lastModified)) yield { info, parts };
   }
 }
 

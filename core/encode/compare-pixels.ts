@@ -3,6 +3,7 @@
  * encoded pixel data the frames are decoded and hashed in their order, so that only a few are in memory.
  */
 import { createHash, type Hash } from 'node:crypto';
+import { mapInOrder } from '../concurrency.ts';
 import { segmentBytes } from '../dicom/byte-source.ts';
 import type { Fragment, Part10, TransferSyntax } from '../dicom/data-set.ts';
 import { describePixels, type PixelDescription } from '../dicom/describe-pixels.ts';
@@ -134,7 +135,7 @@ async function compareDecoded(
   const forms = new FormDigests(plan.layout, received.bigEndian);
   const decode = async (ofFrame: readonly Fragment[]): Promise<DecodedFrame> =>
     pool.decodeFrame(withoutPad(await fragmentBytes(part10, description, ofFrame)), plan.layout, syntax);
-  for await (const frame of inOrder(byFrame, decode)) {
+  for await (const frame of mapInOrder(byFrame, AT_ONCE, decode, AT_ONCE)) {
     if (!frame.decoded) return undecoded;
     forms.update(frame.samples);
   }
@@ -143,23 +144,6 @@ async function compareDecoded(
 
 /** Frames of one object decoded at once. */
 const AT_ONCE = 4;
-
-/** Results in the order of the inputs, of which a few are worked on ahead; who stops reading waits for these. */
-async function* inOrder<In, Out>(inputs: readonly In[], work: (input: In) => Promise<Out>): AsyncGenerator<Out> {
-  const begun: Promise<Out>[] = [];
-  try {
-    for (const input of inputs) {
-      const result = work(input);
-      // A rejection is met where the result is awaited, which may be later.
-      result.catch(() => undefined);
-      begun.push(result);
-      if (begun.length >= AT_ONCE) yield await (begun.shift() as Promise<Out>);
-    }
-    for (let next = begun.shift(); next !== undefined; next = begun.shift()) yield await next;
-  } finally {
-    await Promise.allSettled(begun);
-  }
-}
 
 /** JPEG 2000 (lossless only, and either) and HTJ2K (lossless only, with RPCL, and either): PS3.6 A. */
 const SYNTAXES: Readonly<Record<string, FrameSyntax>> = {

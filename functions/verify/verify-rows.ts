@@ -1,7 +1,7 @@
 /** Rows of the bucket, study by study, several at once, each held against the archive. */
 import type { AuditRow } from '../../core/audit/query.ts';
 import type { Verification, VerifiedInstance } from '../../core/audit/verification.ts';
-import { createLimit } from '../../core/concurrency.ts';
+import { mapInOrder } from '../../core/concurrency.ts';
 import { asStorestowError } from '../../core/errors.ts';
 import type { ArchiveReader } from '../../core/stow/archive-reader.ts';
 import { ByteBudget } from '../ingest/byte-budget.ts';
@@ -21,20 +21,9 @@ export async function* verifyRows(
   options: VerifyOptions = {},
 ): AsyncGenerator<VerifiedInstance> {
   const verifier = new RowsVerifier(ports, options);
-  const limit = createLimit(ports.connections);
-  const begun: Promise<readonly VerifiedInstance[]>[] = [];
-  try {
-    for await (const group of groupsOf(rows)) {
-      const verifying = limit(() => verifier.verify(group));
-      // A rejection is met where the result is awaited, which may be later.
-      verifying.catch(() => undefined);
-      begun.push(verifying);
-      if (begun.length >= ports.connections) yield* await (begun.shift() ?? []);
-    }
-    for (let next = begun.shift(); next !== undefined; next = begun.shift()) yield* await next;
-  } finally {
-    await Promise.allSettled(begun);
-  }
+  const { connections } = ports;
+  const groups = mapInOrder(groupsOf(rows), connections, async (group) => verifier.verify(group), connections);
+  for await (const verified of groups) yield* verified;
 }
 
 class RowsVerifier {

@@ -54,6 +54,32 @@ describe('mapInOrder', () => {
     await results.return(undefined);
   });
 
+  it('takes inputs as they come, and begins no more ahead than it is told', async () => {
+    const { work, begun, end } = manual();
+    let asked = 0;
+    async function* inputs(): AsyncGenerator<number> {
+      for (const input of [1, 2, 3, 4]) {
+        asked += 1;
+        await settled();
+        yield input;
+      }
+    }
+    const results = mapInOrder(inputs(), 2, work, 2);
+    const first = results.next();
+    while (begun.length < 2) await settled();
+    await settled();
+    expect({ asked, begun }).toEqual({ asked: 2, begun: [1, 2] });
+    end(1);
+    expect(await first).toEqual({ done: false, value: 10 });
+    for (const input of [2, 3, 4]) {
+      const next = results.next();
+      while (!begun.includes(input)) await settled();
+      end(input);
+      expect(await next).toEqual({ done: false, value: input * 10 });
+    }
+    expect(await results.next()).toEqual({ done: true, value: undefined });
+  });
+
   it('rejects with the first rejection in the order of the inputs, and begins nothing more', async () => {
     const begun: number[] = [];
     const results = mapInOrder([1, 2, 3, 4, 5], 2, async (input) => {
