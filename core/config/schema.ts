@@ -109,10 +109,12 @@ export const archiveSchema = z.strictObject({
 /** A file's path, or `bucket:KEY` for an object in the bucket. */
 const source = z.string().min(1);
 
-/** A worklist is asked for each study, with the credentials of `archive.auth`, and attributes are taken of the item that matches. */
+/** A worklist is asked for each study, and attributes are taken of the item that matches. */
 const worklistSchema = z.strictObject({
   /** dcm4chee: `https://HOST/dcm4chee-arc/aets/WORKLIST/rs/mwlitems`. */
   url: z.url({ protocol: /^https?$/ }),
+  /** `archive`: credentials and client certificate of the archive, wherever it is. Absent: only where its origin is the archive's. */
+  auth: z.literal('archive').optional(),
   /** By Accession Number, or by Patient ID and the Study Date as that of a scheduled step. */
   match: z.enum(['accession', 'patientAndDate']).default('accession'),
   /** Keywords. */

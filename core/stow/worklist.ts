@@ -2,12 +2,13 @@
  * A Modality Worklist asked as dcm4chee has it: GET `…/aets/WORKLIST/rs/mwlitems`, like QIDO-RS; nothing found is 204. What it
  * answers is hostile: only items that have what was asked for count, and only values that are what the dictionary says.
  */
-import type { ArchiveConfig } from '../config/schema.ts';
+import type { ArchiveConfig, WorklistConfig } from '../config/schema.ts';
 import type { VR } from '../dicom/data-set.ts';
 import { tagOf, vrOf } from '../dicom/dictionary.ts';
 import { StorestowError } from '../errors.ts';
 import { retry } from '../retry.ts';
 import { items as itemsOf, parseDataSets, values as valuesOf, vrIn, type JsonDataSet } from './dicom-json.ts';
+import { archiveOrigin } from './archive-url.ts';
 import { openConnection, type Connection } from './dicomweb.ts';
 import type { HttpAnswer } from './http.ts';
 
@@ -49,9 +50,24 @@ export function worklistAddress(url: string): { readonly origin: string; readonl
 /** Seconds for an answer: instances wait for it, and for the next one those that came behind them. */
 const TIMEOUT = 20;
 
-/** With the credentials and certificates of the archive. Throws `CONFIG_INVALID`. */
-export function openWorklistConnection(url: string, archive: ArchiveConfig): Connection {
-  return openConnection({ ...archive, timeout: Math.min(archive.timeout, TIMEOUT) }, worklistAddress(url).origin);
+/**
+ * | the worklist's origin (scheme, host, port) | `coerce.worklist.auth` | it is sent                                                       |
+ * |--------------------------------------------|------------------------|------------------------------------------------------------------|
+ * | the archive's                              | any                    | the archive's credentials and client certificate                 |
+ * | another                                    | `archive`              | the same                                                         |
+ * | another                                    | not set                | neither; the authorities of `archive.tls` are trusted in any case |
+ *
+ * Throws `CONFIG_INVALID`.
+ */
+export function openWorklistConnection({ url, auth }: Pick<WorklistConfig, 'url' | 'auth'>, archive: ArchiveConfig): Connection {
+  const { origin } = worklistAddress(url);
+  const mayKnow = auth === 'archive' || origin === archiveOrigin(archive.url);
+  const config = mayKnow ? archive : withoutCredentials(archive);
+  return openConnection({ ...config, timeout: Math.min(archive.timeout, TIMEOUT) }, origin);
+}
+
+function withoutCredentials({ tls, ...archive }: ArchiveConfig): ArchiveConfig {
+  return { ...archive, auth: { kind: 'none' }, ...(tls?.ca === undefined ? {} : { tls: { ca: tls.ca } }) };
 }
 
 /** `attributes` are keywords. The connection is one to the address's origin. Throws `CONFIG_INVALID` for the address. */
@@ -89,7 +105,8 @@ export function createWorklist(url: string, attributes: readonly string[], { htt
 }
 
 function adviceFor(status: number): string {
-  if (status === 401 || status === 403) return ': it does not accept the credentials; correct archive.auth';
+  if (status === 401 || status === 403)
+    return ': it does not accept the credentials; correct archive.auth, or set coerce.worklist.auth to "archive" where another server may have them';
   if (status === 404) return ': its AE title has no worklist; correct coerce.worklist.url (dcm4chee: WORKLIST)';
   return '; its log may say why';
 }

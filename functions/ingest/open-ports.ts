@@ -101,13 +101,13 @@ async function openOnto(
 
 /** With the archive's credentials. Throws `CONFIG_INVALID`. */
 function openWorklist(
-  { url, attributes }: WorklistConfig,
+  config: WorklistConfig,
   archive: ArchiveConfig,
   store: ObjectStore,
 ): { readonly matcher: WorklistMatcher; close(): Promise<void> } {
-  const connection = openWorklistConnection(url, archive);
+  const connection = openWorklistConnection(config, archive);
   return {
-    matcher: createWorklistMatcher({ store, worklist: createWorklist(url, attributes, connection) }),
+    matcher: createWorklistMatcher({ store, worklist: createWorklist(config.url, config.attributes, connection) }),
     close: async () => connection.close(),
   };
 }

@@ -1,5 +1,5 @@
 /** The worklist of the embedded archive, asked as dcm4chee's is (contract, sections 4 and 9). */
-import { createServer, type IncomingHttpHeaders } from 'node:http';
+import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { writeFile } from 'node:fs/promises';
@@ -39,7 +39,7 @@ describe('the worklist of the embedded archive', () => {
   beforeAll(async () => {
     folder = await temporaryFolder('worklist');
     archive = await startEmbeddedArchive({ folder: folder.path });
-    connection = openWorklistConnection(urlOf('WORKLIST'), archiveConfig({ url: archive.url }));
+    connection = openWorklistConnection({ url: urlOf('WORKLIST') }, archiveConfig({ url: archive.url }));
   });
   beforeEach(async () => writeFile(join(folder.path, 'worklist.json'), JSON.stringify(ITEMS)));
   afterAll(async () => {
@@ -99,22 +99,45 @@ describe('the worklist of the embedded archive', () => {
   });
 });
 
-it('a worklist elsewhere is asked with the credentials of the archive', async () => {
+describe('a worklist with credentials for the archive', () => {
   const asked: IncomingHttpHeaders[] = [];
-  const server = createServer((request, response) => {
-    asked.push(request.headers);
-    response.writeHead(204).end();
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/rs/mwlitems`;
-  const config = archiveConfig({ url: 'http://archive.example/rs/studies', auth: { kind: 'bearer', token: 'let-me-in' } });
-  const connection = openWorklistConnection(url, config);
-  try {
-    expect(await createWorklist(url, ATTRIBUTES, connection).find({ match: 'accession', accessionNumber: 'A-1' })).toEqual([]);
-    expect(asked).toMatchObject([{ authorization: 'Bearer let-me-in' }]);
-  } finally {
-    await connection.close();
+  let server: Server;
+  let origin: string;
+
+  beforeAll(async () => {
+    server = createServer((request, response) => {
+      asked.push(request.headers);
+      response.writeHead(204).end();
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  });
+  beforeEach(() => asked.splice(0));
+  afterAll(() => {
     server.close();
     server.closeAllConnections();
-  }
+  });
+
+  it.each<[string, () => string, { auth?: 'archive' }, string | undefined]>([
+    ['of its own origin has them', () => `${origin}/rs/studies`, {}, 'Bearer let-me-in'],
+    ['of another host does not', () => 'http://archive.example/rs/studies', {}, undefined],
+    ['of another port does not', () => 'http://127.0.0.1:1/rs/studies', {}, undefined],
+    ['of another scheme does not', () => `${origin.replace('http:', 'https:')}/rs/studies`, {}, undefined],
+    [
+      'of another host has them where that is set',
+      () => 'http://archive.example/rs/studies',
+      { auth: 'archive' },
+      'Bearer let-me-in',
+    ],
+  ])('%s', async (_name, archiveUrl, auth, authorization) => {
+    const url = `${origin}/rs/mwlitems`;
+    const config = archiveConfig({ url: archiveUrl(), auth: { kind: 'bearer', token: 'let-me-in' } });
+    const connection = openWorklistConnection({ url, ...auth }, config);
+    try {
+      expect(await createWorklist(url, ATTRIBUTES, connection).find({ match: 'accession', accessionNumber: 'A-1' })).toEqual([]);
+      expect(asked.map((headers) => headers.authorization)).toEqual([authorization]);
+    } finally {
+      await connection.close();
+    }
+  });
 });
