@@ -17,7 +17,7 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { closeSync, constants, openSync } from 'node:fs';
-import { lstat, mkdir, open, realpath, unlink } from 'node:fs/promises';
+import { lstat, mkdir, open, readdir, realpath, unlink } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { basename, dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -65,6 +65,26 @@ export async function oneAtATime(
   } while (await isWordLeft(wordPath));
   return true;
 }
+
+/**
+ * Removes what killed uploaders have left in `state`, of folders too that no uploader comes to again. Word that somebody has just left is
+ * taken with it, so all folders are to be looked at afterwards.
+ */
+export async function collectLeftLocks(state: string): Promise<void> {
+  const left = await readdir(state).catch(() => []);
+  for (const name of new Set(left.flatMap((file) => LEFT.exec(file)?.[1] ?? []))) {
+    // One that cannot be locked is told of by who comes to its folder.
+    const lock = await tryLock(join(state, `${name}.lock`), name, true).catch(() => undefined);
+    if (lock === undefined) continue;
+    try {
+      await takeWord(join(state, `${name}.again`));
+    } finally {
+      await lock.release(() => undefined);
+    }
+  }
+}
+
+const LEFT = /^([0-9a-f]{24})\.(?:lock|again)$/;
 
 /** The same for every way to write the path. The folder itself may be gone already: who had the lock before has emptied it. */
 async function lockName(folder: string): Promise<string> {

@@ -15,6 +15,7 @@ import {
   stateFolder,
 } from '../core/spool-layout.ts';
 import { isMissing } from './list-files.ts';
+import { collectLeftLocks } from './study-lock.ts';
 import { uploadLimits, uploadStudy, type UploadOptions, type UploadPorts } from './upload-study.ts';
 import type { UploadReport } from './upload-report.ts';
 
@@ -39,6 +40,7 @@ export async function uploadSpool(spool: string, ports: UploadPorts, options: Up
   const root = resolve(spool);
   const limits = uploadLimits(options.concurrency);
   const state = options.state ?? stateFolder(root);
+  await collectLeftLocks(state);
   const parts = await partsOf(root);
   const results = await mapConcurrently(parts, FOLDERS_AT_ONCE, async ({ folder, options: own, quiet = false }) => {
     try {

@@ -98,10 +98,9 @@ export async function uploadStudy(
     throw new StorestowError('CONFIG_INVALID', 'upload.after is "move", but upload.moveTo names no folder; set it');
   const root = resolve(folder);
   const state = options.state ?? stateFolder(dirname(root));
-  if (!(await isThere(root))) {
-    if (await isThere(state)) return { folder: root, files: [], leftToOther: false };
+  // Where it is gone and an uploader has been, that one may have died before it was done with its lock.
+  if (!(await isThere(root)) && !(await isThere(state)))
     throw new StorestowError('SPOOL_INVALID', `there is no folder ${root}; check the path`, { object: root });
-  }
   const run = new FolderRun(root, ports, options, limits);
   const ours = await oneAtATime(root, state, () => run.untilQuiet(), ports.onStep);
   return { folder: root, files: run.reports(), leftToOther: !ours };

@@ -9,6 +9,7 @@ import { openFolderStore } from '../../core/store/folder-store.ts';
 import { parseObjectKey } from '../../core/store/object-key.ts';
 import { buildImage } from '../support/build-dicom.ts';
 import { temporaryFolder, type TemporaryFolder } from '../support/temporary-folder.ts';
+import type { PlannedUpload, UploaderPlan } from './uploader-process.ts';
 
 const UPLOADER = fileURLToPath(new URL('./uploader-process.ts', import.meta.url));
 const LOCKER = fileURLToPath(new URL('./uploader-lock-process.ts', import.meta.url));
@@ -78,18 +79,23 @@ describe('the uploader as a process', () => {
     }
   }
 
+  const upload = (kind: PlannedUpload['kind'] = 'study', slowness = 0): Process => {
+    const plan: UploaderPlan = { bucket: { kind: 'folder', path: bucket() }, uploads: [{ kind, folder: study() }], slowness };
+    return start(UPLOADER, JSON.stringify(plan));
+  };
+
   const instances = (count: number): string[] => Array.from({ length: count }, (_, index) => `1.2.3.${index + 1}`).sort();
 
   it.each([1, 5, 11])(
     'killed after %i files, started again: everything is in the bucket once, the spool empty',
     async (files) => {
       await fill(24);
-      const first = start(UPLOADER, 'study', study(), bucket(), '20');
+      const first = upload('study', 20);
       await first.printed('uploaded', files);
       first.child.kill('SIGKILL');
       await first.ended;
       expect((await readdir(study())).length).toBeGreaterThan(0);
-      const second = await start(UPLOADER, 'study', study(), bucket()).ended;
+      const second = await upload().ended;
       expect(second.code).toBe(0);
       expect(await inBucket()).toEqual(instances(24));
       expect((await readdir(folder.path)).sort()).toEqual(['.storestow', 'bucket']);
@@ -98,9 +104,9 @@ describe('the uploader as a process', () => {
 
   it('two at once on one study: one works, the other leaves word and goes; nothing is sent twice', async () => {
     await fill(20);
-    const first = start(UPLOADER, 'study', study(), bucket(), '60');
+    const first = upload('study', 60);
     await first.printed('uploaded', 1);
-    const second = await start(UPLOADER, 'study', study(), bucket()).ended;
+    const second = await upload().ended;
     expect(second.code).toBe(0);
     expect(JSON.parse(second.stdout)).toMatchObject([{ files: [], leftToOther: true }]);
     const { code, stdout } = await first.ended;
@@ -111,9 +117,7 @@ describe('the uploader as a process', () => {
 
   it('many at once on one spool', async () => {
     await fill(30);
-    const ended = await Promise.all(
-      Array.from({ length: 4 }, () => start(UPLOADER, 'spool', folder.path + '/study', bucket(), '5').ended),
-    );
+    const ended = await Promise.all(Array.from({ length: 4 }, () => upload('spool', 5).ended));
     expect(ended.map(({ code }) => code)).toEqual([0, 0, 0, 0]);
     expect(ended.flatMap(({ stdout }) => stdout.split('\n').filter((line) => line.startsWith('uploaded')))).toHaveLength(30);
     expect(await inBucket()).toEqual(instances(30));
@@ -122,12 +126,12 @@ describe('the uploader as a process', () => {
 
   it('a file whose exec found the lock taken is uploaded by the holder', async () => {
     await fill(4);
-    const first = start(UPLOADER, 'study', study(), bucket(), '150');
+    const first = upload('study', 150);
     await first.printed('uploaded', 2);
     const arriving = join(folder.path, 'arriving');
     await writeFile(arriving, buildImage({ sopUID: '1.2.3.5' }));
     await rename(arriving, join(study(), '4'));
-    const second = await start(UPLOADER, 'study', study(), bucket()).ended;
+    const second = await upload().ended;
     await first.ended;
     expect(second.code).toBe(0);
     expect(await inBucket()).toEqual(instances(5));
