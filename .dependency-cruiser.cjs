@@ -17,6 +17,7 @@ const VENDORS = {
   '@aws-sdk': '^(core/store/s3-[a-z-]+|functions/sweep/sqs-queue)\\.ts$',
   '@smithy': '^core/store/s3-[a-z-]+\\.ts$',
   'p-limit': '^core/concurrency\\.ts$',
+  'p-queue': '^local-uploader/oldest-first\\.ts$',
   'p-retry': '^core/retry\\.ts$',
   pino: '^core/logging\\.ts$',
   zod: '^(core/(config|coerce|stow)/|core/audit/manifest\\.ts$|core/store/object-event\\.ts$|functions/ingest/|local-cloud/function-runner\\.ts$)',

@@ -10,15 +10,20 @@ export interface RetryOptions {
   /** Milliseconds at most between two tries. */
   readonly maxDelay: number;
   readonly signal?: AbortSignal;
+  /** Asked after each failure: false ends the tries. */
+  readonly again?: () => boolean;
 }
 
-export async function retry<T>(work: () => Promise<T>, { retries, firstDelay, maxDelay, signal }: RetryOptions): Promise<T> {
+export async function retry<T>(
+  work: () => Promise<T>,
+  { retries, firstDelay, maxDelay, signal, again = () => true }: RetryOptions,
+): Promise<T> {
   return pRetry(work, {
     retries,
     minTimeout: firstDelay,
     maxTimeout: maxDelay,
     randomize: true,
     ...(signal === undefined ? {} : { signal }),
-    shouldRetry: ({ error }) => asStorestowError(error).retryable,
+    shouldRetry: ({ error }) => asStorestowError(error).retryable && again(),
   });
 }

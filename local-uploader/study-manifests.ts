@@ -3,10 +3,10 @@
  * when a manifest that names it is in the bucket, so a run that dies loses no knowledge: the next one finds the file and names it.
  */
 import { asStorestowError } from '../core/errors.ts';
-import { retry, type RetryOptions } from '../core/retry.ts';
 import { MAX_MANIFEST_INSTANCES, manifestObject, type Manifest, type ManifestInstance } from '../core/audit/manifest.ts';
 import type { ObjectKeyParts } from '../core/store/object-key.ts';
 import type { ObjectStore } from '../core/store/object-store.ts';
+import type { Tries } from './upload-file.ts';
 
 /** Milliseconds that a file waits at most for others of its round; an upload can take hours. */
 const GATHER = 5000;
@@ -24,7 +24,7 @@ interface Group {
 
 export interface RoundOptions {
   readonly store: ObjectStore;
-  readonly retries: RetryOptions;
+  readonly tries: Tries;
   /** Files of the round, each of which is then either added or passed. */
   readonly files: number;
   /** Default 5 s. */
@@ -86,14 +86,14 @@ export class RoundManifests {
 
   /** One that is there already says the same: its key is made of its content. */
   async #put(manifest: Manifest): Promise<void> {
-    const { store, retries } = this.#options;
+    const { store, tries } = this.#options;
     const { key, body, sha256 } = manifestObject(manifest);
-    await retry(async () => {
+    await tries(async () => {
       try {
         await store.put(key, body, { sha256, contentType: 'application/json', ifAbsent: true });
       } catch (thrown) {
         if (asStorestowError(thrown).code !== 'PRECONDITION_FAILED') throw thrown;
       }
-    }, retries);
+    });
   }
 }

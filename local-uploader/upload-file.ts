@@ -1,10 +1,12 @@
 /** One file of the spool into the bucket, verified there. */
-import { retry, type RetryOptions } from '../core/retry.ts';
 import { StorestowError } from '../core/errors.ts';
 import type { ObjectBody, ObjectStore } from '../core/store/object-store.ts';
 import type { ArrivalObject } from './arrival-object.ts';
 import type { Arrival } from './read-arrival.ts';
 import { passStep, type ReachStep } from './upload-step.ts';
+
+/** Runs work on the bucket as often as may help; throws what the last try threw. */
+export type Tries = <Result>(work: () => Promise<Result>) => Promise<Result>;
 
 /**
  * Resolves when the bucket holds these bytes under the key and says so when asked: `uploaded` now, or `present` before. An answer
@@ -16,18 +18,18 @@ export async function uploadFile(
   arrival: Arrival,
   { key, metadata }: ArrivalObject,
   store: ObjectStore,
-  retries: RetryOptions,
+  tries: Tries,
   reached: ReachStep = passStep,
 ): Promise<'uploaded' | 'present'> {
   const { size, sha256 } = arrival;
   const body: ObjectBody = arrival.bytes ?? { path, size };
-  return retry(async () => {
+  return tries(async () => {
     const outcome = await putIfAbsent(store, key, body, { metadata, sha256 });
     await reached('put', path);
     await verify(store, key, size, sha256, outcome);
     await reached('verified', path);
     return outcome;
-  }, retries);
+  });
 }
 
 async function putIfAbsent(

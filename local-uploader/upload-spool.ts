@@ -1,9 +1,9 @@
 /** The whole spool: what `upload --all`, the exec of storescp and the sweep at start do. */
 import { isUtf8 } from 'node:buffer';
-import { readdir } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { mapConcurrently } from '../core/concurrency.ts';
-import { StorestowError } from '../core/errors.ts';
+import { asStorestowError, StorestowError } from '../core/errors.ts';
 import {
   RECEIVED_FOLDER,
   RECEIVING_ABANDONED_AFTER,
@@ -14,6 +14,7 @@ import {
   STATE_FOLDER,
   stateFolder,
 } from '../core/spool-layout.ts';
+import { readAnnouncements, senderOf, type Sender } from './announced-senders.ts';
 import { isMissing } from './list-files.ts';
 import { collectLeftLocks } from './study-lock.ts';
 import { uploadLimits, uploadStudy, type UploadOptions, type UploadPorts } from './upload-study.ts';
@@ -30,6 +31,8 @@ interface Part {
   readonly options: Partial<UploadOptions>;
   /** What waits here is not listed: storescp is at it. */
   readonly quiet?: boolean;
+  /** Why it cannot be worked on. */
+  readonly failure?: unknown;
 }
 
 /**
@@ -38,12 +41,13 @@ interface Part {
  */
 export async function uploadSpool(spool: string, ports: UploadPorts, options: UploadOptions): Promise<UploadReport[]> {
   const root = resolve(spool);
-  const limits = uploadLimits(options.concurrency);
+  const limits = uploadLimits(options.concurrency, ports);
   const state = options.state ?? stateFolder(root);
   await collectLeftLocks(state);
-  const parts = await partsOf(root);
-  const results = await mapConcurrently(parts, FOLDERS_AT_ONCE, async ({ folder, options: own, quiet = false }) => {
+  const parts = await partsOf(root, { state, now: ports.now(), announcedWithin: options.announcedWithin ?? 0 });
+  const results = await mapConcurrently(parts, FOLDERS_AT_ONCE, async ({ folder, options: own, quiet = false, failure }) => {
     try {
+      if (failure !== undefined) throw asStorestowError(failure, folder);
       const report = await uploadStudy(folder, ports, { ...options, state, ...own }, limits);
       return quiet ? { ...report, files: report.files.filter(({ outcome }) => outcome !== 'waiting') } : report;
     } catch (error) {
@@ -56,7 +60,7 @@ export async function uploadSpool(spool: string, ports: UploadPorts, options: Up
   return results as UploadReport[];
 }
 
-async function partsOf(root: string): Promise<Part[]> {
+async function partsOf(root: string, announcing: Announcing): Promise<Part[]> {
   const loose: Part = { folder: root, options: { recursive: false, folderQuiet: STAYS } };
   const receiving: Part = {
     folder: receivingFolder(root),
@@ -74,17 +78,40 @@ async function partsOf(root: string): Promise<Part[]> {
       options: { settle: 0, folderQuiet: STAYS, ...(callingIP === undefined ? {} : { callingIP }) },
     };
   });
-  const studies: Part[] = names
-    .filter((name) => name !== STATE_FOLDER && name !== RECEIVED_FOLDER && name !== RECEIVING_FOLDER)
-    .map((name) => ({ folder: join(root, name), options: { folderQuiet: STUDY_QUIET } }));
+  const studies = await mapConcurrently(
+    names.filter((name) => name !== STATE_FOLDER && name !== RECEIVED_FOLDER && name !== RECEIVING_FOLDER),
+    FOLDERS_AT_ONCE,
+    (name) => studyPart(join(root, name), announcing),
+  );
   const withoutSender: Part = { folder: receivedFolder(root), options: { recursive: false, folderQuiet: STAYS } };
   return [
     ...received,
     ...(names.includes(RECEIVED_FOLDER) ? [withoutSender] : []),
-    ...studies,
+    ...studies.filter((part) => part !== undefined),
     ...(names.includes(RECEIVING_FOLDER) ? [receiving] : []),
     loose,
   ];
+}
+
+interface Announcing {
+  readonly state: string;
+  readonly now: Date;
+  readonly announcedWithin: number;
+}
+
+/** `undefined` while who receives it may still say who sent it, and has not. */
+async function studyPart(folder: string, { state, now, announcedWithin }: Announcing): Promise<Part | undefined> {
+  const options = { folderQuiet: STUDY_QUIET };
+  try {
+    const announcements = await readAnnouncements(folder, state);
+    const changed = await stat(folder).catch(() => undefined);
+    const open = changed !== undefined && (now.getTime() - changed.mtimeMs) / 1000 < announcedWithin;
+    if (open && announcements.length === 0) return undefined;
+    const sender = (written: Date): Sender | undefined => senderOf(announcements, written) ?? (open ? undefined : {});
+    return { folder, options: { ...options, senderOf: sender } };
+  } catch (failure) {
+    return { folder, options, failure };
+  }
 }
 
 async function subFolders(folder: string, { optional = false }: { readonly optional?: boolean } = {}): Promise<string[]> {

@@ -11,15 +11,18 @@ import type { Log } from '../core/logging.ts';
 import type { RetryOptions } from '../core/retry.ts';
 import { stateFolder } from '../core/spool-layout.ts';
 import type { ObjectStore } from '../core/store/object-store.ts';
+import { forgetAnnouncements, type Sender } from './announced-senders.ts';
 import { arrivalObject, type ArrivalSource } from './arrival-object.ts';
+import { BucketGate } from './bucket-gate.ts';
 import { decideFile, type FileDecision } from './decide-file.ts';
 import { sameFile, modifiedAt, type FileIdentity } from './file-identity.ts';
 import { isMissing, listFolder, type FolderListing, type ListedFile } from './list-files.ts';
 import { moveFile, removeFile, syncFolder, type MoveTarget } from './put-away.ts';
+import { OldestFirst } from './oldest-first.ts';
 import { IN_MEMORY_LIMIT, readArrival, type Arrival } from './read-arrival.ts';
 import { oneAtATime } from './study-lock.ts';
 import { RoundManifests, type UploadedObject } from './study-manifests.ts';
-import { uploadFile } from './upload-file.ts';
+import { uploadFile, type Tries } from './upload-file.ts';
 import { passStep, type ReachStep } from './upload-step.ts';
 import type { FileReport, UploadReport } from './upload-report.ts';
 
@@ -27,6 +30,8 @@ export interface UploadPorts {
   readonly store: ObjectStore;
   readonly log: Log;
   readonly now: () => Date;
+  /** Of an uploader that makes more than one round; otherwise each has its own. */
+  readonly gate?: BucketGate;
   /** Called when a file has got an outcome; one that waited, or that could not be finished, may get another one. */
   readonly onProgress?: (file: FileReport) => void;
   /** Called when a file sets out for the bucket. */
@@ -61,21 +66,32 @@ export interface UploadOptions extends ArrivalSource {
   readonly retries?: RetryOptions;
   /** Whether a manifest of what was uploaded is written to the bucket. Default true. */
   readonly manifests?: boolean;
+  /** Of a whole spool: seconds that a study's folder is left alone after a change for who may say who sent it. Default 0. */
+  readonly announcedWithin?: number;
+  /** Who sent what was written last at that moment; `undefined`: it waits to be told. Absent: `callingIP`, `callingAET` hold for all. */
+  readonly senderOf?: (written: Date) => Sender | undefined;
   /** Milliseconds that a file waits at most to share a manifest with others of its round. Default 5 s. */
   readonly manifestsGather?: number;
 }
 
 /** Shared by the folders of a spool. */
 export interface UploadLimits {
-  readonly files: Limit;
+  readonly gate: BucketGate;
+  readonly files: OldestFirst;
   /** Files above `IN_MEMORY_LIMIT`, one at a time: each takes the disk for itself, and small ones need not wait behind several. */
-  readonly largeFiles: Limit;
+  readonly largeFiles: OldestFirst;
   /** Files that the bucket holds and that go: they need not wait behind those that are still to be sent. */
   readonly puttingAway: Limit;
 }
 
-export function uploadLimits(concurrency: number): UploadLimits {
-  return { files: createLimit(concurrency), largeFiles: createLimit(1), puttingAway: createLimit(concurrency) };
+export function uploadLimits(concurrency: number, ports: UploadPorts): UploadLimits {
+  const { gate = new BucketGate(ports) } = ports;
+  return {
+    gate,
+    files: new OldestFirst(() => gate.width(concurrency)),
+    largeFiles: new OldestFirst(() => 1),
+    puttingAway: createLimit(concurrency),
+  };
 }
 
 const DEFAULT_PATIENCE = 10;
@@ -92,7 +108,7 @@ export async function uploadStudy(
   folder: string,
   ports: UploadPorts,
   options: UploadOptions,
-  limits: UploadLimits = uploadLimits(options.concurrency),
+  limits: UploadLimits = uploadLimits(options.concurrency, ports),
 ): Promise<UploadReport> {
   if (options.after === 'move' && options.moveTo === undefined)
     throw new StorestowError('CONFIG_INVALID', 'upload.after is "move", but upload.moveTo names no folder; set it');
@@ -102,7 +118,11 @@ export async function uploadStudy(
   if (!(await isThere(root)) && !(await isThere(state)))
     throw new StorestowError('SPOOL_INVALID', `there is no folder ${root}; check the path`, { object: root });
   const run = new FolderRun(root, ports, options, limits);
-  const ours = await oneAtATime(root, state, () => run.untilQuiet(), ports.onStep);
+  const work = async (): Promise<void> => {
+    await run.untilQuiet();
+    if (!(await isThere(root))) await forgetAnnouncements(root, state);
+  };
+  const ours = await oneAtATime(root, state, work, ports.onStep);
   return { folder: root, files: run.reports(), leftToOther: !ours };
 }
 
@@ -170,7 +190,7 @@ class FolderRun {
       await this.#reached('listed', this.#root);
       this.#listOthers(listing);
       this.#forgetGone(listing);
-      const pending = listing.files.filter((file) => !this.#isDone(file));
+      const pending = listing.files.filter((file) => !this.#isDone(file)).sort(oldestFirst);
       const manifests = this.#manifestsOf(pending.length);
       const outcomes = await mapConcurrently(pending, pending.length || 1, (file) => this.#handle(file, manifests));
       await this.#clearUp(listing, outcomes);
@@ -212,15 +232,21 @@ class FolderRun {
   }
 
   #manifestsOf(files: number): RoundManifests | undefined {
-    const { manifests = true, manifestsGather: gather, retries = DEFAULT_RETRIES } = this.#options;
+    const { manifests = true, manifestsGather: gather } = this.#options;
     if (!manifests) return undefined;
-    return new RoundManifests({ store: this.#ports.store, retries, files, ...(gather === undefined ? {} : { gather }) });
+    const tries: Tries = (work) => this.#limits.gate.attempt({ sent: 'manifest' }, work, this.#retries());
+    return new RoundManifests({ store: this.#ports.store, tries, files, ...(gather === undefined ? {} : { gather }) });
+  }
+
+  #retries(): RetryOptions {
+    return this.#options.retries ?? DEFAULT_RETRIES;
   }
 
   async #handle(file: ListedFile, manifests: RoundManifests | undefined): Promise<FileReport> {
     const { path, identity } = file;
-    const limit = identity.size > IN_MEMORY_LIMIT ? this.#limits.largeFiles : this.#limits.files;
-    const processed = await limit(() => this.#process(file));
+    const large = identity.size > IN_MEMORY_LIMIT;
+    const queue = large ? this.#limits.largeFiles : this.#limits.files;
+    const processed = await queue.run(modifiedAt(identity).getTime(), () => this.#process(file, large));
     if (!isUploaded(processed)) {
       manifests?.passed();
       return this.#end(this.#settle(path, identity, processed));
@@ -253,13 +279,15 @@ class FolderRun {
       // The file under this name is no longer the one that was read: the next round reads what is there now.
       if (error.code === 'FILE_CHANGED') return { outcome: 'waiting' };
       const why = 'a file is in the bucket, but its manifest is not; it stays in the spool';
-      this.#ports.log.error({ study: about.studyInstanceUID, file: path, err: error }, why);
+      this.#logFailed({ study: about.studyInstanceUID, file: path, err: error }, why);
       return { ...about, outcome: 'failed', code: error.code, retryable: error.retryable };
     }
   }
 
-  async #process({ path, identity }: ListedFile): Promise<Omit<FileReport, 'path'> | Uploaded> {
-    if (this.#decide(identity) === 'wait') return { outcome: 'waiting' };
+  async #process({ path, identity }: ListedFile, large: boolean): Promise<Omit<FileReport, 'path'> | Uploaded> {
+    if (this.#senderOf(identity) === undefined || this.#decide(identity) === 'wait') return { outcome: 'waiting' };
+    const refusal = this.#limits.gate.refusal({ path, large });
+    if (refusal !== undefined) return { outcome: 'failed', code: refusal.code, retryable: refusal.retryable };
     let arrival: Arrival;
     try {
       arrival = await readArrival(path);
@@ -269,6 +297,11 @@ class FolderRun {
     await this.#reached('read', path);
     if (this.#decide(arrival.identity, 'whole') === 'wait') return { outcome: 'waiting' };
     return this.#send(path, arrival);
+  }
+
+  #senderOf(identity: FileIdentity): Sender | undefined {
+    const { senderOf = (): Sender => ({}) } = this.#options;
+    return senderOf(modifiedAt(identity));
   }
 
   #decide(identity: FileIdentity, read?: 'whole' | ErrorCode): FileDecision {
@@ -296,10 +329,11 @@ class FolderRun {
     const about = { studyInstanceUID, size };
     let key: string | undefined;
     try {
-      const object = arrivalObject(arrival, this.#options);
+      const object = arrivalObject(arrival, { ...this.#options, ...this.#senderOf(identity) });
       ({ key } = object);
       this.#ports.onSending?.({ path, studyInstanceUID });
-      const outcome = await uploadFile(path, arrival, object, store, this.#options.retries ?? DEFAULT_RETRIES, this.#reached);
+      const tries: Tries = (work) => this.#limits.gate.attempt({ sent: 'instance', path }, work, this.#retries());
+      const outcome = await uploadFile(path, arrival, object, store, tries, this.#reached);
       log.debug({ study: studyInstanceUID, key, outcome }, 'uploaded');
       const { parts, receivedAt } = object;
       return { outcome, identity, object: { key, parts, size, sha256, receivedAt } };
@@ -307,9 +341,19 @@ class FolderRun {
       const error = asStorestowError(thrown, key ?? path);
       // The file under this name is no longer the one that was read: the next round reads what is there now.
       if (error.code === 'FILE_CHANGED') return { outcome: 'waiting' };
-      log.error({ study: studyInstanceUID, file: path, err: error }, 'a file is not in the bucket; it stays in the spool');
+      this.#logFailed({ study: studyInstanceUID, file: path, err: error }, 'a file is not in the bucket; it stays in the spool');
       return { outcome: 'failed', ...about, ...(key === undefined ? {} : { key }), code: error.code, retryable: error.retryable };
     }
+  }
+
+  /** What the bucket does to all files is told once, by its gate. */
+  #logFailed(
+    about: { readonly study: string | undefined; readonly file: string; readonly err: StorestowError },
+    what: string,
+  ): void {
+    const { log } = this.#ports;
+    if (this.#limits.gate.covers(about.err.code)) log.debug(about, what);
+    else log.error(about, what);
   }
 
   async #putAway(
@@ -374,6 +418,11 @@ class FolderRun {
   #secondsSince(time: Date): number {
     return (this.#ports.now().getTime() - time.getTime()) / 1000;
   }
+}
+
+/** By time of receipt. */
+function oldestFirst(a: ListedFile, b: ListedFile): number {
+  return Number(a.identity.modified - b.identity.modified);
 }
 
 /** Empty or not is for the file system to say, in the same moment. */

@@ -1,10 +1,15 @@
-/** The resident uploader: the spool is looked at whenever something arrives in it, and now and then in any case. */
+/**
+ * The resident uploader: the spool is looked at whenever something arrives in it, and now and then in any case. While the bucket takes
+ * nothing, arrivals only gather, and one file is tried now and then.
+ */
 import { watch, type FSWatcher } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { asStorestowError } from '../core/errors.ts';
 import { receivedFolder } from '../core/spool-layout.ts';
+import { BucketGate } from './bucket-gate.ts';
+import { decideRound } from './decide-round.ts';
 import { uploadSpool } from './upload-spool.ts';
 import type { UploadOptions, UploadPorts } from './upload-study.ts';
 
@@ -13,8 +18,10 @@ export interface WatchOptions {
   readonly signal: AbortSignal;
   /** Milliseconds between two looks where nothing is heard: a notice may be lost, and other folders are not watched. Default 10 s. */
   readonly every?: number;
-  /** Called once, when whatever arrives from then on is heard. */
-  readonly onListening?: () => void;
+  /** 0 to 1, for the spread of what is tried again. Default `Math.random`. */
+  readonly random?: () => number;
+  /** Awaited once, when whatever arrives from then on is heard. After a call of `hear` a round begins that has not begun yet. */
+  readonly onListening?: (hear: () => void) => void | Promise<void>;
 }
 
 /** Milliseconds from one round to the next at least: the first arrival goes at once, those that follow it gather. */
@@ -25,25 +32,42 @@ export async function watchSpool(
   spool: string,
   ports: UploadPorts,
   options: UploadOptions,
-  { signal, every = 10_000, onListening }: WatchOptions,
+  { signal, every = 10_000, random = Math.random, onListening }: WatchOptions,
 ): Promise<void> {
+  const gate = ports.gate ?? new BucketGate(ports);
   const notices = new Notices(receivedFolder(spool));
   try {
     for (let told = false; !signal.aborted; told = true) {
       await notices.listen();
-      if (!told) onListening?.();
-      const gathered = delay(GATHER, undefined, { signal }).catch(() => undefined);
-      try {
-        await uploadSpool(spool, ports, options);
-      } catch (thrown) {
-        ports.log.error({ err: asStorestowError(thrown, spool) }, 'the spool was not uploaded; it is tried again');
+      if (!told) await onListening?.(() => notices.hear());
+      const gathered = untilLater(GATHER, signal);
+      gate.beginRound();
+      gate.endRound({ whole: await uploadAll(spool, { ...ports, gate }, options) });
+      const { after } = decideRound(gate.bucket, random());
+      if (after !== undefined) await untilLater(after, signal);
+      else {
+        await gathered;
+        await notices.next(every, signal);
       }
-      await gathered;
-      await notices.next(every, signal);
     }
   } finally {
     notices.close();
   }
+}
+
+/** Whether it met all that waits. */
+async function uploadAll(spool: string, ports: UploadPorts, options: UploadOptions): Promise<boolean> {
+  try {
+    const reports = await uploadSpool(spool, ports, options);
+    return !reports.some(({ leftToOther }) => leftToOther);
+  } catch (thrown) {
+    ports.log.error({ err: asStorestowError(thrown, spool) }, 'the spool was not uploaded; it is tried again');
+    return false;
+  }
+}
+
+async function untilLater(milliseconds: number, signal: AbortSignal): Promise<void> {
+  await delay(milliseconds, undefined, { signal }).catch(() => undefined);
 }
 
 /**
@@ -84,6 +108,10 @@ class Notices {
     if (event !== 'rename' || name?.endsWith('.uploaded') === true) return;
     // A folder that comes again under its name is another one, and needs a watch of its own.
     if (folder === this.#root && name !== null) this.#forget(join(folder, name));
+    this.hear();
+  }
+
+  hear(): void {
     this.#heard = true;
     this.#wake?.();
   }
@@ -97,7 +125,7 @@ class Notices {
     if (this.#heard || signal.aborted) return;
     const waiting = new AbortController();
     this.#wake = () => waiting.abort();
-    await delay(timeout, undefined, { signal: AbortSignal.any([signal, waiting.signal]) }).catch(() => undefined);
+    await untilLater(timeout, AbortSignal.any([signal, waiting.signal]));
     this.#wake = undefined;
   }
 

@@ -4,16 +4,19 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readManifests, type Manifest } from '../../../core/audit/manifest.ts';
 import { StorestowError } from '../../../core/errors.ts';
 import { createLog } from '../../../core/logging.ts';
+import { retry } from '../../../core/retry.ts';
 import { createMemoryStore } from '../../../core/store/memory-store.ts';
 import { objectKey } from '../../../core/store/object-key.ts';
 import type { ObjectStore, PutOptions, ObjectBody } from '../../../core/store/object-store.ts';
 import { RoundManifests, type UploadedObject } from '../../../local-uploader/study-manifests.ts';
+import type { Tries } from '../../../local-uploader/upload-file.ts';
 import type { UploadReport } from '../../../local-uploader/upload-report.ts';
 import { uploadStudy, type UploadOptions } from '../../../local-uploader/upload-study.ts';
 import { buildImage } from '../../support/build-dicom.ts';
 import { temporaryFolder, type TemporaryFolder } from '../../support/temporary-folder.ts';
 
 const RETRIES = { retries: 2, firstDelay: 1, maxDelay: 2 };
+const tries: Tries = (work) => retry(work, RETRIES);
 const HOUR_AGO = new Date(Math.floor(Date.now() / 1000 - 3600) * 1000);
 
 async function manifests(store: ObjectStore, study: string): Promise<readonly Manifest[]> {
@@ -173,7 +176,7 @@ describe('RoundManifests', () => {
 
   it('splits 20,000 instances of a study, each part written as soon as it is full', async () => {
     const store = createMemoryStore();
-    const round = new RoundManifests({ store, retries: RETRIES, files: 20_000 });
+    const round = new RoundManifests({ store, tries, files: 20_000 });
     const first = Array.from({ length: 1000 }, (_, index) => round.add(object(index)));
     // The others of the round are still under way.
     await Promise.all(first);
@@ -186,7 +189,7 @@ describe('RoundManifests', () => {
 
   it('does not wait for ever for a file that takes long', async () => {
     const store = createMemoryStore();
-    const round = new RoundManifests({ store, retries: RETRIES, files: 2, gather: 5 });
+    const round = new RoundManifests({ store, tries, files: 2, gather: 5 });
     await round.add(object(1));
     expect(await manifests(store, '1.1')).toHaveLength(1);
     await round.add(object(2));
@@ -195,7 +198,7 @@ describe('RoundManifests', () => {
 
   it('waits for all that are under way, and not for those that were passed', async () => {
     const store = createMemoryStore();
-    const round = new RoundManifests({ store, retries: RETRIES, files: 3 });
+    const round = new RoundManifests({ store, tries, files: 3 });
     const added = [round.add(object(1)), round.add(object(2))];
     await new Promise(setImmediate);
     expect(await manifests(store, '1.1')).toEqual([]);

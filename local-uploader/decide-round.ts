@@ -1,0 +1,34 @@
+/** When the resident uploader looks at the spool next: a function of how the bucket was in the round before. */
+import type { BucketState } from './bucket-state.ts';
+
+export interface NextRound {
+  /** Milliseconds; absent: when something arrives, or with the timer. */
+  readonly after?: number;
+}
+
+/** Milliseconds before the first probe; doubles from there. */
+const FIRST = 1000;
+/** Milliseconds between two probes at most. */
+const LONGEST = 60_000;
+
+/**
+ * | the bucket, after the round                                | next round                                        |
+ * |------------------------------------------------------------|---------------------------------------------------|
+ * | took what there was                                        | when something arrives, or with the timer         |
+ * | is back: it took one file                                  | at once, with all                                 |
+ * | was not asked: what is left had been tried, or is large    | at once, with these                               |
+ * | is out, after n probes                                     | half to all of 1 s × 2ⁿ, of a minute at most; an arrival wakes nobody |
+ *
+ * `random` is one of 0 to 1: many sites that lost the same bucket do not come back to it in the same second.
+ */
+export function decideRound(bucket: BucketState, random: number): NextRound {
+  switch (bucket.state) {
+    case 'taking':
+      return {};
+    case 'back':
+    case 'probing':
+      return { after: 0 };
+    case 'out':
+      return { after: Math.min(FIRST * 2 ** bucket.outage.probes, LONGEST) * (0.5 + random / 2) };
+  }
+}

@@ -1,0 +1,23 @@
+import { describe, expect, it } from 'vitest';
+import { TAKING, type BucketState } from '../../../local-uploader/bucket-state.ts';
+import { decideRound } from '../../../local-uploader/decide-round.ts';
+
+const out = (probes: number): BucketState => ({ state: 'out', outage: outage(probes) });
+const outage = (probes: number) => ({ since: new Date(0), code: 'STORE_UNAVAILABLE', sent: 'instance', probes }) as const;
+
+describe('decideRound', () => {
+  it.each<[string, BucketState, number, number | undefined]>([
+    ['takes all', TAKING, 0.5, undefined],
+    ['is back', { state: 'back', outage: outage(9) }, 0.5, 0],
+    ['was not asked', { state: 'probing', outage: outage(9), tried: false }, 0.5, 0],
+    ['is out since now, at the least', out(0), 0, 500],
+    ['is out since now, at the most', out(0), 1, 1000],
+    ['after a probe', out(1), 1, 2000],
+    ['after five probes', out(5), 1, 32_000],
+    ['after six probes: a minute', out(6), 1, 60_000],
+    ['after a day of probes', out(1500), 1, 60_000],
+    ['after a day of probes, at the least', out(1500), 0, 30_000],
+  ])('a bucket that %s', (_, bucket, random, after) => {
+    expect(decideRound(bucket, random)).toEqual(after === undefined ? {} : { after });
+  });
+});

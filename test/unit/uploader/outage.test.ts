@@ -1,0 +1,260 @@
+/** A bucket that takes nothing: what the uploader does meanwhile, how often it asks, and what it says. */
+import { mkdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { StorestowError, type ErrorCode } from '../../../core/errors.ts';
+import { createLog } from '../../../core/logging.ts';
+import { createMemoryStore } from '../../../core/store/memory-store.ts';
+import { parseObjectKey } from '../../../core/store/object-key.ts';
+import type { ObjectStore } from '../../../core/store/object-store.ts';
+import { BucketGate } from '../../../local-uploader/bucket-gate.ts';
+import { uploadExitCode, type UploadReport } from '../../../local-uploader/upload-report.ts';
+import { uploadSpool } from '../../../local-uploader/upload-spool.ts';
+import type { UploadOptions, UploadPorts } from '../../../local-uploader/upload-study.ts';
+import { watchSpool } from '../../../local-uploader/watch-spool.ts';
+import { buildImage } from '../../support/build-dicom.ts';
+import { temporaryFolder, type TemporaryFolder } from '../../support/temporary-folder.ts';
+import { waitUntil } from '../../support/wait-until.ts';
+
+const CONCURRENCY = 4;
+const TRIES = 3;
+const options: UploadOptions = {
+  site: 'test',
+  after: 'remove',
+  concurrency: CONCURRENCY,
+  settle: 0,
+  patience: 0,
+  manifestsGather: 1,
+  retries: { retries: TRIES - 1, firstDelay: 1, maxDelay: 2 },
+};
+
+interface Line {
+  readonly level: number;
+  readonly msg: string;
+  readonly files?: number;
+  readonly err?: { readonly code: ErrorCode };
+}
+
+let folder: TemporaryFolder;
+let store: ObjectStore;
+/** SOP Instance UIDs that were sent to the bucket, manifests as `manifest`, in their order. */
+let puts: string[];
+/** What the bucket answers to a key; `undefined`: it takes it. */
+let refuse: (sopInstanceUID: string) => ErrorCode | undefined;
+
+beforeEach(async () => {
+  folder = await temporaryFolder('outage');
+  store = createMemoryStore();
+  puts = [];
+  refuse = () => undefined;
+});
+afterEach(() => folder.remove());
+
+const at = (...names: string[]): string => join(folder.path, 'spool', ...names);
+
+/** Received so many minutes after the first. */
+async function receive(number: number, minute = number, ip = '10.0.0.1'): Promise<void> {
+  const path = at('received', ip, String(number).padStart(5, '0'));
+  await mkdir(at('received', ip), { recursive: true });
+  await writeFile(path, buildImage({ sopUID: `1.2.3.${number}`, callingAET: 'CT1' }));
+  const received = new Date(Date.UTC(2026, 0, 1, 0, minute));
+  await utimes(path, received, received);
+}
+
+const uid = (number: number): string => `1.2.3.${number}`;
+const range = (count: number, from = 1): number[] => Array.from({ length: count }, (_, index) => from + index);
+
+function ports(): UploadPorts {
+  const put: ObjectStore['put'] = async (key, body, given) => {
+    const name = parseObjectKey(key)?.sopInstanceUID ?? 'manifest';
+    puts.push(name);
+    const code = refuse(name);
+    if (code !== undefined) throw new StorestowError(code, `${key}: as the test wants it`, { object: key });
+    return store.put(key, body, given);
+  };
+  const bucket = new Proxy(store, {
+    get: (target, name) => {
+      if (name === 'put') return put;
+      const value: unknown = Reflect.get(target, name);
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+    },
+  });
+  return { store: bucket, log: createLog({ to: join(folder.path, 'log') }), now: () => new Date() };
+}
+
+async function logged(): Promise<readonly Line[]> {
+  const text = await readFile(join(folder.path, 'log'), 'utf8').catch(() => '');
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Line);
+}
+
+async function stored(): Promise<readonly string[]> {
+  const keys = await Array.fromAsync(store.list({ prefix: 'incoming/' }));
+  return keys.map(({ key }) => parseObjectKey(key)?.sopInstanceUID ?? key);
+}
+
+const codesOf = (reports: readonly UploadReport[]): Record<string, number> => {
+  const codes: Record<string, number> = {};
+  for (const { outcome, code } of reports.flatMap(({ files }) => files)) {
+    const name = code === undefined ? outcome : `${outcome} ${code}`;
+    codes[name] = (codes[name] ?? 0) + 1;
+  }
+  return codes;
+};
+
+describe('one run', () => {
+  const upload = async (): Promise<readonly UploadReport[]> => uploadSpool(at(), ports(), options);
+
+  it('with a dead bucket: as many tries as a few files have, each file reported, one warning', async () => {
+    for (const number of range(200)) await receive(number, number, `10.0.0.${number % 3}`);
+    refuse = () => 'STORE_UNAVAILABLE';
+    const reports = await upload();
+    expect(codesOf(reports)).toEqual({ 'failed STORE_UNAVAILABLE': 200 });
+    expect(uploadExitCode(reports)).toBe(75);
+    expect(puts.length).toBeLessThanOrEqual(CONCURRENCY * TRIES);
+    expect(await logged()).toMatchObject([{ level: 40, err: { code: 'STORE_UNAVAILABLE' } }]);
+  });
+
+  it('denied: the first few are told, then the bucket once', async () => {
+    for (const number of range(200)) await receive(number);
+    refuse = () => 'STORE_DENIED';
+    expect(codesOf(await upload())).toEqual({ 'failed STORE_DENIED': 200 });
+    expect(puts.length).toBeLessThanOrEqual(CONCURRENCY + 2);
+    const lines = await logged();
+    expect(lines.filter(({ level }) => level === 40)).toHaveLength(1);
+    expect(lines.length).toBeLessThanOrEqual(3);
+  });
+
+  it.each(['STORE_INVALID', 'CONFLICT', 'STORE_DENIED'] as const)(
+    'a file that is refused with %s now and then stops no other one',
+    async (code) => {
+      for (const number of range(60)) await receive(number);
+      refuse = (name) => (Number(name.split('.').at(-1)) % 3 === 0 ? code : undefined);
+      expect(codesOf(await upload())).toEqual({ uploaded: 40, [`failed ${code}`]: 20 });
+    },
+  );
+
+  it('one that the bucket never answers stops no other one', async () => {
+    for (const number of range(60)) await receive(number);
+    refuse = (name) => (name === uid(1) ? 'STORE_UNAVAILABLE' : undefined);
+    expect(codesOf(await upload())).toEqual({ uploaded: 59, 'failed STORE_UNAVAILABLE': 1 });
+  });
+
+  it('manifests alone refused: told once, the files stay', async () => {
+    for (const number of range(40)) await receive(number, number, `10.0.0.${number % 5}`);
+    refuse = (name) => (name === 'manifest' ? 'STORE_UNAVAILABLE' : undefined);
+    const reports = await upload();
+    expect(reports.flatMap(({ files }) => files).every(({ outcome, after }) => outcome === 'failed' && after === undefined)).toBe(
+      true,
+    );
+    expect((await logged()).map(({ level }) => level)).toEqual([40]);
+  });
+
+  it('the oldest goes first, whatever its sender and its name', async () => {
+    const minutes = [9, 2, 7, 4, 1, 8, 3, 6, 5];
+    for (const [index, minute] of minutes.entries()) await receive(minute, minute, `10.0.0.${index % 3}`);
+    // The first of each folder may begin before the others are listed.
+    await uploadSpool(at(), ports(), { ...options, concurrency: 1 });
+    const sent = puts.filter((name) => name !== 'manifest').map((name) => Number(name.split('.').at(-1)));
+    expect(sent.slice(1)).toEqual(sent.slice(1).toSorted((a, b) => a - b));
+    expect(sent).toHaveLength(9);
+  });
+});
+
+describe('the resident uploader', () => {
+  let ending: AbortController;
+  let watching: Promise<void>;
+  let gate: BucketGate;
+  beforeEach(() => {
+    ending = new AbortController();
+    watching = Promise.resolve();
+  });
+  afterEach(async () => {
+    ending.abort();
+    await watching;
+  });
+
+  function watch(): void {
+    const given = ports();
+    gate = new BucketGate(given);
+    watching = watchSpool(at(), { ...given, gate }, options, { signal: ending.signal, every: 50, random: () => 0 });
+  }
+
+  const untilProbed = async (times: number): Promise<number> =>
+    waitUntil(`${times} probes`, () => {
+      const { bucket } = gate;
+      return bucket.state === 'out' && bucket.outage.probes >= times && bucket.outage.probes;
+    });
+
+  it('asks with one file at a time, woken by nothing; then sends all, the oldest first, and says so three times', async () => {
+    for (const number of range(40)) await receive(number);
+    refuse = () => 'STORE_UNAVAILABLE';
+    watch();
+    await untilProbed(0);
+    const begun = performance.now();
+    const first = puts.length;
+    expect(first).toBeLessThanOrEqual(CONCURRENCY * TRIES);
+    await untilProbed(1);
+    for (const number of range(40, 41)) await receive(number);
+    const probes = await untilProbed(3);
+    // The waits before the three, at the least 0.5 s, 1 s and 2 s; the first one had begun.
+    expect(performance.now() - begun).toBeGreaterThan(3000);
+    expect(puts.length - first).toBe(probes);
+    // Not the same one each time: it may be the file that is at fault.
+    expect(new Set(puts.slice(first)).size).toBe(probes);
+    const before = puts.length;
+    refuse = () => undefined;
+    await waitUntil('all are there', async () => (await stored()).length === 80);
+    await waitUntil('it says so', async () => (await logged()).length === 3);
+    expect(await logged()).toMatchObject([
+      { level: 40, msg: expect.stringMatching(/takes nothing/) as string, err: { code: 'STORE_UNAVAILABLE' } },
+      { level: 40, msg: expect.stringMatching(/takes files again/) as string },
+      { level: 40, msg: expect.stringMatching(/is sent/) as string, files: 80 },
+    ]);
+    // Behind the one that was taken, each may overtake those that are under way beside it.
+    const sent = puts.slice(before + 1).flatMap((name) => (name === 'manifest' ? [] : [Number(name.split('.').at(-1))]));
+    for (const [index, number] of sent.entries()) expect(Math.abs(index + 1 - number)).toBeLessThanOrEqual(CONCURRENCY);
+  });
+
+  it('files that the bucket never takes hold up no others, however old they are', async () => {
+    for (const number of range(20)) await receive(number);
+    refuse = (name) => (Number(name.split('.').at(-1)) <= 6 ? 'STORE_UNAVAILABLE' : undefined);
+    watch();
+    await waitUntil('all others are there', async () => (await stored()).length === 14);
+  });
+
+  it('nothing waits any more: it is at its post again', async () => {
+    await receive(1);
+    refuse = () => 'STORE_UNAVAILABLE';
+    watch();
+    await untilProbed(1);
+    await rm(at('received', '10.0.0.1'), { recursive: true });
+    await waitUntil('it takes files', () => gate.bucket.state === 'taking');
+  });
+});
+
+describe('an outage that lasts', () => {
+  it('is told again each hour, with how long', async () => {
+    let time = Date.UTC(2026, 10, 25, 12);
+    const gate = new BucketGate({ log: createLog({ to: join(folder.path, 'log') }), now: () => new Date(time) });
+    const fail = async (): Promise<void> => {
+      const work = async (): Promise<never> => Promise.reject(new StorestowError('STORE_FULL', 'no room'));
+      await expect(
+        gate.attempt({ sent: 'instance', path: 'a' }, work, { retries: 0, firstDelay: 1, maxDelay: 1 }),
+      ).rejects.toThrow();
+    };
+    for (let minute = 0; minute <= 150; minute += 1) {
+      gate.beginRound();
+      await fail();
+      gate.endRound({ whole: true });
+      time += 60_000;
+    }
+    expect(await logged()).toMatchObject([
+      { msg: expect.stringMatching(/takes nothing/) as string },
+      { msg: expect.stringMatching(/still/) as string, seconds: 3600 },
+      { msg: expect.stringMatching(/still/) as string, seconds: 7200 },
+    ]);
+  });
+});
