@@ -9,6 +9,7 @@ import { createArchive } from '../../core/stow/dicomweb-archive.ts';
 import { openHttp } from '../../core/stow/http.ts';
 import type { Outcome } from '../../core/stow/outcome.ts';
 import { secureContextOf } from '../../core/stow/tls-files.ts';
+import { openWorklistConnection } from '../../core/stow/worklist.ts';
 import { startEmbeddedArchive, type EmbeddedArchive } from '../../local-cloud/archive/server.ts';
 import { createAuthority, opensslAvailable, type Authority, type IssuedCertificate } from '../support/certificates.ts';
 import { freePort } from '../support/free-port.ts';
@@ -134,6 +135,21 @@ describe.skipIf(requirePeer('openssl', opensslAvailable()))('an archive behind T
         message: expect.stringMatching(/no TLS/) as string,
       });
     });
+  });
+
+  it.each([
+    ['is not shown to a worklist on another server', {}, []],
+    ['is shown to one where that is set', { auth: 'archive' }, ['storestow']],
+  ] as const)('its client certificate %s, whose certificate is trusted by archive.tls.ca', async (_name, auth, shown) => {
+    const { port, clients } = await front({ clientAuthority: hospital.ca });
+    const url = embedded.url.replace(/^http:\/\/[^/]+/, `https://127.0.0.1:${String(port)}`).replace('{aet}', 'WORKLIST');
+    const archive = archiveSchema.parse({ url: 'https://archive.example/rs/studies', tls: { ...own, ca: hospital.ca } });
+    const connection = openWorklistConnection({ url: url.replace(/studies$/, 'mwlitems'), ...auth }, archive);
+    closing.push(() => connection.close());
+    const result = await connection.http.request({ method: 'GET', path: new URL(url).pathname, headers: {}, maxBytes: 1e6 });
+    expect(result.kind).toBe(shown.length > 0 ? 'answered' : 'failed');
+    if (result.kind === 'failed') expect(result.cause).toMatchObject({ code: 'TLS_REFUSED' });
+    expect(clients).toEqual(shown);
   });
 
   describe.each(['TLSv1.2', 'TLSv1.3'] as const)('that demands a client certificate (%s)', (maxVersion) => {

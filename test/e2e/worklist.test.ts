@@ -164,6 +164,37 @@ describe('an item that matches', () => {
   });
 });
 
+describe('an item of the patient and the day', () => {
+  const DAY = '20261124';
+  const scheduled = (patientID: string, day: string, description: string): object => ({
+    ...item('A-17', description),
+    '00100020': { vr: 'LO', Value: [patientID] },
+    '00400100': { vr: 'SQ', Value: [{ '00400002': { vr: 'DA', Value: [day] } }] },
+  });
+  const of = (patientID: string): BuiltElement[] => [
+    { tag: TAG.PatientID, vr: 'LO', value: patientID },
+    { tag: TAG.StudyDate, vr: 'DA', value: DAY },
+  ];
+
+  it('is found among the patient’s other days and other patients of the day', async () => {
+    await worklistHas(scheduled('P1', '20261123', 'Foot'), scheduled('P1', DAY, 'Head'), scheduled('P2', DAY, 'Hand'));
+    const ports = await open({ match: 'patientAndDate' });
+    const keys = await arrive(ports, 'A-99', 2, ...of('P1'));
+    expect(await ingest(ports, keys)).toMatchObject(keys.map(() => ({ state: 'stowed' })));
+    expect(questions()).toHaveLength(1);
+    expect(questions()[0]).toMatch(/PatientID=P1&00400100\.00400002=20261124&/);
+    expect(text(await stored(`${STUDY}.1.2`), TAG.StudyDescription)).toEqual(['Head']);
+  });
+
+  it('of two of the day that differ is ambiguous; of another day it is none', async () => {
+    await worklistHas(scheduled('P1', DAY, 'Head'), scheduled('P1', DAY, 'Foot'));
+    const ports = await open({ match: 'patientAndDate' });
+    expect(await ingest(ports, await arrive(ports, 'A-17', 1, ...of('P1')))).toMatchObject([{ code: 'WORKLIST_AMBIGUOUS' }]);
+    await worklistHas(scheduled('P2', '20261125', 'Head'));
+    expect(await ingest(ports, await arrive(ports, 'A-17', 1, ...of('P2')))).toMatchObject([{ code: 'WORKLIST_NO_MATCH' }]);
+  });
+});
+
 describe('a replay', () => {
   it('sends the same bytes, whatever the worklist says by then; an auditor computes them from the bucket alone', async () => {
     await worklistHas(item('A-17', 'Head'));
