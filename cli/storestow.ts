@@ -1,5 +1,8 @@
 #!/usr/bin/env node
-/** The `storestow` command. Looks at Node's version before anything is loaded that an older one could not read. */
+/**
+ * The `storestow` command. Looks at Node's version before anything is loaded that an older one could not read, and for what storescp
+ * starts whether a resident uploader takes it, before anything is loaded that only the work itself needs.
+ */
 import process from 'node:process';
 
 if (Number(process.versions.node.split('.')[0]) < 24) {
@@ -8,8 +11,14 @@ if (Number(process.versions.node.split('.')[0]) < 24) {
   );
   process.exitCode = 2;
 } else {
+  const args = process.argv.slice(2);
+  const left = args[0] === 'upload' && (await (await import('./leave-to-resident.ts')).leaveToResident(args.slice(1)));
+  process.exitCode = left ? 0 : await runHere(args);
+}
+
+async function runHere(args: readonly string[]): Promise<number> {
   const { keepCompiledCode } = await import('./compile-cache.ts');
   keepCompiledCode();
   const { run } = await import('./program.ts');
-  process.exitCode = await run(process.argv.slice(2));
+  return run(args);
 }

@@ -1,25 +1,18 @@
-/** `storestow upload`: what storescp execs. Spool → bucket, or with `--direct` the whole way in this process. */
+/**
+ * `storestow upload`: what storescp execs. Spool → bucket, or with `--direct` the whole way in this process. It comes here where no
+ * resident uploader has taken it (`leave-to-resident.ts`).
+ */
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
-import { parseConfig } from '../core/config/load.ts';
-import type { Config } from '../core/config/schema.ts';
+import { dirname, resolve } from 'node:path';
 import { StorestowError } from '../core/errors.ts';
 import { createLog, type Log } from '../core/logging.ts';
 import { stateFolder } from '../core/spool-layout.ts';
-import { createMemoryStore } from '../core/store/memory-store.ts';
 import { openStore } from '../core/store/open-store.ts';
 import type { ObjectStore } from '../core/store/object-store.ts';
-import { createDirectStore } from '../functions/direct/direct-store.ts';
-import { openSentJournal } from '../functions/direct/sent-journal.ts';
-import { openPorts } from '../functions/ingest/open-ports.ts';
-import { openExtendedAttributes } from '../local-uploader/extended-attributes.ts';
-import { FileMarker } from '../local-uploader/file-marks.ts';
+import { announceSender } from '../local-uploader/announced-senders.ts';
 import { parseSeedArguments, type SeedArguments } from '../local-uploader/seed-arguments.ts';
-import { UploadJournal } from '../local-uploader/upload-journal.ts';
 import { uploadExitCode, type UploadReport } from '../local-uploader/upload-report.ts';
 import { uploadSpool } from '../local-uploader/upload-spool.ts';
-import { watchSpool } from '../local-uploader/watch-spool.ts';
 import { uploadStudy, type UploadOptions, type UploadPorts } from '../local-uploader/upload-study.ts';
 import {
   bucketOption,
@@ -34,30 +27,13 @@ import {
   type Subcommand,
 } from './command.ts';
 import type { Finish } from './exit-code.ts';
-import { endingSignal } from './ending-signal.ts';
 import { createProgress } from './progress.ts';
+import { stayAtSpool } from './resident-uploader.ts';
+import { loadSettings, type Settings } from './settings.ts';
 import { spoolOf } from './spool-folder.ts';
 import { printable } from './table.ts';
-import { loadSettings, type Settings } from './settings.ts';
-
-interface Options {
-  readonly all?: boolean | undefined;
-  readonly watch?: boolean | undefined;
-  readonly spool?: string | undefined;
-  readonly callingIp?: string | undefined;
-  readonly callingAet?: string | undefined;
-  readonly after?: 'remove' | 'keep' | 'move' | undefined;
-  readonly moveTo?: string | undefined;
-  readonly concurrency?: number | undefined;
-  readonly direct?: boolean | undefined;
-  readonly archive?: string | undefined;
-  readonly institutions?: string | undefined;
-  readonly config?: string | undefined;
-  readonly bucket?: string | undefined;
-  readonly data: string;
-  readonly logLevel?: string | undefined;
-  readonly syslog?: boolean | undefined;
-}
+import { senderOf, uploadOptionsOf, type UploadArguments } from './upload-arguments.ts';
+import { UploadNotes } from './upload-notes.ts';
 
 export function uploadCommand(finish: Finish): Subcommand {
   return new Command('upload')
@@ -69,6 +45,7 @@ export function uploadCommand(finish: Finish): Subcommand {
     .optionsGroup('What:')
     .option('--all', 'everything in the spool')
     .option('--watch', 'everything in the spool, and what arrives in it, until ended')
+    .option('--here', 'in this process, though a resident uploader (--watch) is at the spool')
     .option('--spool <folder>', 'the spool (default: spool in the data folder)')
     .option('--calling-ip <address>', "the sender's IP address, storescp's #r with -dhl")
     .option('--calling-aet <title>', 'AE title of a file that names none in (0002,0016)')
@@ -106,16 +83,17 @@ export function uploadCommand(finish: Finish): Subcommand {
     )
     .action(async (args, options) => {
       const seed = parseSeedArguments(args);
+      const folders = seed === undefined ? args : [seed.studyFolder];
       const settings = await loadSettings(options);
       const syslog = options.syslog ?? settings.config.log.syslog;
       const log = createLog({ level: options.logLevel ?? 'warn', name: 'upload', syslog });
-      const store = await openTarget(settings, options, seed, args, log);
+      const store = await openTarget(settings, options, seed, folders, log);
       try {
         if (options.watch === true) {
-          await watch(options, seed, settings, store, log);
+          await stayAtSpool({ args: options, seed, settings, store, log });
           return;
         }
-        const reports = await upload(args, options, seed, settings, store, log);
+        const reports = await upload(folders, options, seed, settings, store, log);
         write(reports);
         finish(uploadExitCode(reports));
       } finally {
@@ -126,95 +104,21 @@ export function uploadCommand(finish: Finish): Subcommand {
 
 async function openTarget(
   { config, bucket, data }: Settings,
-  options: Options,
+  options: UploadArguments,
   seed: SeedArguments | undefined,
-  args: readonly string[],
+  folders: readonly string[],
   log: Log,
 ): Promise<ObjectStore> {
   if (options.direct !== true) return openStore(bucket);
-  const opened = await openPorts(directConfig(config, options, seed), log, createMemoryStore());
   const whole = options.all === true || options.watch === true;
-  const folder = whole ? spoolOf({ spool: options.spool, data }) : resolve(seed?.studyFolder ?? args[0] ?? '');
-  const journal = openSentJournal(await journalPath(folder, whole ? folder : dirname(folder)));
-  const direct = createDirectStore(opened.ports, { journal });
-  return {
-    ...direct,
-    close: async () => {
-      await direct.close();
-      await opened.close();
-      journal.close();
-    },
-  };
-}
-
-/** Beside the locks of the spool. A folder that is not there is for the uploader to judge: no trace of a visit is left for it. */
-async function journalPath(folder: string, spool: string): Promise<string> {
-  if (!existsSync(folder)) return ':memory:';
-  await mkdir(stateFolder(spool), { recursive: true, mode: 0o700 });
-  return join(stateFolder(spool), 'sent.sqlite');
-}
-
-function directConfig(config: Config, options: Options, seed: SeedArguments | undefined): Config {
-  const url = options.archive ?? seed?.stowUrl;
-  const institutions = options.institutions ?? seed?.institutionMapping;
-  return parseConfig(
-    {
-      ...config,
-      ...(url === undefined ? {} : { archive: { ...config.archive, url } }),
-      coerce: { ...config.coerce, ...(institutions === undefined ? {} : { institutions }) },
-    },
-    'what the command line gives',
-  );
-}
-
-/** Ends on SIGTERM and SIGINT, and with the process that started it. */
-async function watch(
-  options: Options,
-  seed: SeedArguments | undefined,
-  { config, data }: Settings,
-  store: ObjectStore,
-  log: Log,
-): Promise<void> {
-  const ending = endingSignal();
-  const orphaned = (): void => void process.kill(process.pid, 'SIGTERM');
-  process.once('disconnect', orphaned);
-  const spool = spoolOf({ spool: options.spool, data });
-  const journal = new UploadJournal(spool, { log, now });
-  const marker = markerOf(config, log);
-  const ports = { store, log, now, ...notesOf(journal, marker) };
-  try {
-    await watchSpool(spool, ports, uploadOptionsOf(options, seed, config), {
-      signal: ending,
-      onListening: () => process.send?.('ready'),
-    });
-  } finally {
-    await marker?.settled();
-    await journal.close();
-    // The channel that is listened to would keep this process alive.
-    process.off('disconnect', orphaned);
-  }
-}
-
-const now = (): Date => new Date();
-
-/** What the uploader does, noted for `storestow status`, and marked on the files that stay. */
-function notesOf(journal: UploadJournal, marker: FileMarker | undefined): Pick<UploadPorts, 'onSending' | 'onEnded'> {
-  return {
-    onSending: (file) => journal.sending(file),
-    onEnded: (file) => {
-      journal.ended(file);
-      marker?.mark(file);
-    },
-  };
-}
-
-function markerOf({ upload: { marks } }: Config, log: Log): FileMarker | undefined {
-  return marks ? new FileMarker(openExtendedAttributes, log) : undefined;
+  const folder = whole ? spoolOf({ spool: options.spool, data }) : resolve(folders[0] ?? '');
+  const { openDirectTarget } = await import('./direct-target.ts');
+  return openDirectTarget({ folder, spool: whole ? folder : dirname(folder) }, config, options, seed, log);
 }
 
 async function upload(
-  args: readonly string[],
-  options: Options,
+  folders: readonly string[],
+  options: UploadArguments,
   seed: SeedArguments | undefined,
   { config, data }: Settings,
   store: ObjectStore,
@@ -224,14 +128,12 @@ async function upload(
   let files = 0;
   const onProgress = (): void => progress.step(++files);
   const uploadOptions = uploadOptionsOf(options, seed, config);
-  const marker = markerOf(config, log);
   const noting = async <Result>(spool: string, work: (ports: UploadPorts) => Promise<Result>): Promise<Result> => {
-    const journal = new UploadJournal(spool, { log, now });
+    const notes = new UploadNotes(spool, config, log);
     try {
-      return await work({ store, log, now, onProgress, ...notesOf(journal, marker) });
+      return await work({ store, log, now: () => new Date(), onProgress, ...notes.ports });
     } finally {
-      await marker?.settled();
-      await journal.close();
+      await notes.close();
     }
   };
   try {
@@ -239,32 +141,24 @@ async function upload(
       const spool = spoolOf({ spool: options.spool, data });
       return await noting(spool, (ports) => uploadSpool(spool, ports, uploadOptions));
     }
-    const folders = seed === undefined ? args : [seed.studyFolder];
     if (folders.length === 0) throw new StorestowError('USAGE', "give a study's folder, or --all");
     const reports: UploadReport[] = [];
-    for (const folder of folders)
+    for (const folder of folders) {
+      await announce(folder, uploadOptions);
       reports.push(await noting(dirname(resolve(folder)), (ports) => uploadStudy(folder, ports, uploadOptions)));
+    }
     return reports;
   } finally {
     progress.stop();
   }
 }
 
-function uploadOptionsOf(options: Options, seed: SeedArguments | undefined, { site, upload }: Config): UploadOptions {
-  const callingIP = seed?.callingIP ?? options.callingIp;
-  const callingAET = seed?.callingAET ?? options.callingAet;
-  const moveTo = options.moveTo ?? upload.moveTo;
-  return {
-    site,
-    after: options.after ?? upload.after,
-    concurrency: options.concurrency ?? upload.concurrency,
-    settle: upload.settle,
-    // Without a bucket there is nowhere to keep them.
-    manifests: options.direct !== true,
-    ...(callingIP === undefined ? {} : { callingIP }),
-    ...(callingAET === undefined ? {} : { callingAET }),
-    ...(moveTo === undefined ? {} : { moveTo: resolve(moveTo) }),
-  };
+/** For whoever uploads what this run leaves behind. */
+async function announce(folder: string, options: UploadOptions): Promise<void> {
+  const sender = senderOf(options);
+  const path = resolve(folder);
+  if (Object.keys(sender).length > 0 && existsSync(path))
+    await announceSender(path, stateFolder(dirname(path)), { at: Date.now(), sender });
 }
 
 /** What a person must look at, a line each; the rest as counts. */

@@ -31,10 +31,15 @@ export interface ConfigSource {
 export async function loadConfig({ path, env }: ConfigSource): Promise<Config> {
   const given = path ?? env['STORESTOW_CONFIG'] ?? '';
   if (given === '') return parseConfig({}, 'the default configuration');
-  const inline = path === undefined && given.trimStart().startsWith('{');
+  const inline = path === undefined && isInline(given);
   const name = inline ? 'STORESTOW_CONFIG' : given;
   const config = parseConfig(parseJson(inline ? given : await readText(given), name), name);
   return withSecrets(config, env);
+}
+
+/** Whether `STORESTOW_CONFIG` is the JSON itself. */
+export function isInline(text: string): boolean {
+  return text.trimStart().startsWith('{');
 }
 
 async function readText(path: string): Promise<string> {
