@@ -35,6 +35,39 @@ export async function* segmentBytes(segment: Segment): AsyncGenerator<Uint8Array
   for (let at = 0; at < length; at += BLOCK) yield await source.read(start + at, start + Math.min(length, at + BLOCK));
 }
 
+/** From so many bytes on, what lies between two places is not read: another request costs less. */
+const FAR = 1024 * 1024;
+
+/**
+ * Small pieces at rising places: where they lie close together they come of blocks of a few MiB, so that a hundred thousand of them are
+ * no hundred thousand requests; where they lie far apart each is read alone.
+ */
+export class PieceReader {
+  readonly #source: ByteSource;
+  #start: number;
+  #block: Uint8Array;
+  #last: number;
+
+  /** `block`: what is known already, the bytes of the source from `start` on. */
+  constructor(source: ByteSource, block: Uint8Array, start = 0) {
+    this.#source = source;
+    this.#block = block;
+    this.#start = start;
+    this.#last = start + block.length;
+  }
+
+  /** Rejects as the source does. */
+  async read(start: number, end: number): Promise<Uint8Array> {
+    if (end > this.#start + this.#block.length) {
+      const wanted = start - this.#last < FAR ? Math.max(end, Math.min(start + BLOCK, this.#source.length)) : end;
+      this.#block = await this.#source.read(start, wanted);
+      this.#start = start;
+    }
+    this.#last = end;
+    return this.#block.subarray(start - this.#start, end - this.#start);
+  }
+}
+
 /** Segments that are known to lie in memory. Throws where one does not. */
 export function inMemory(segments: readonly Segment[]): Uint8Array[] {
   return segments.map((segment) => {

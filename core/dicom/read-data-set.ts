@@ -18,7 +18,7 @@ const MAX_NESTING = 128;
  * Elements, items and fragments of one file, each of which takes some hundred bytes of memory. Enhanced objects of many
  * thousand frames have a million; a deflated file of one megabyte can have a hundred million, and would end the process.
  */
-const MAX_PARTS = 4_000_000;
+export const MAX_PARTS = 4_000_000;
 
 const IMPLICIT_LITTLE_ENDIAN: Encoding = { explicitVR: false, bigEndian: false };
 const EXPLICIT_LITTLE_ENDIAN: Encoding = { explicitVR: true, bigEndian: false };

@@ -3,9 +3,9 @@
  * is a `Part10` with a gap, which is read, changed and spliced as any other; only who wants the pixels reads the gap's range.
  */
 import { StorestowError } from '../errors.ts';
-import type { ByteSource } from './byte-source.ts';
+import { PieceReader, type ByteSource } from './byte-source.ts';
 import type { Fragment, Gap, Part10 } from './data-set.ts';
-import { findPixelData, readDataSet, type PixelDataPlace } from './read-data-set.ts';
+import { findPixelData, MAX_PARTS, readDataSet, type PixelDataPlace } from './read-data-set.ts';
 import { readFileHead, readPart10, type FileHead } from './read-part10.ts';
 import { TAG } from './tags.ts';
 
@@ -34,7 +34,7 @@ export async function readLargePart10(
     return readPart10(await source.read(0, source.length));
   }
   const { prefix, head, place } = found;
-  const value = await valueOf(source, place, head.transferSyntax.bigEndian);
+  const value = await valueOf(source, prefix, place, head.transferSyntax.bigEndian);
   const tailStart = place.valueOffset + value.length;
   if (tailStart > source.length) throw truncated(place.valueOffset);
   if (source.length - tailStart > maxInMemory) throw tooLarge(source.length - tailStart, maxInMemory);
@@ -93,31 +93,30 @@ interface Value {
 
 async function valueOf(
   source: ByteSource,
+  prefix: Uint8Array,
   { valueOffset, length, undefinedLength }: PixelDataPlace,
   bigEndian: boolean,
 ): Promise<Value> {
   if (!undefinedLength) return { length };
   const fragments: Fragment[] = [];
+  const headers = new PieceReader(source, prefix);
   let at = valueOffset;
   for (;;) {
     if (at + 8 > source.length) throw truncated(at);
-    const header = await source.read(at, at + 8);
+    const header = await headers.read(at, at + 8);
     const view = new DataView(header.buffer, header.byteOffset, header.byteLength);
     const tag = ((view.getUint16(0, !bigEndian) << 16) | view.getUint16(2, !bigEndian)) >>> 0;
     const size = view.getUint32(4, !bigEndian);
     if (tag === TAG.SequenceDelimitationItem && size === 0) return { length: at - valueOffset, fragments };
-    if (tag !== TAG.Item) {
-      throw new StorestowError(
-        'MALFORMED',
-        `at byte ${at}: a fragment of pixel data must begin here; the sender must correct this`,
-        {
-          offset: at,
-        },
-      );
-    }
+    if (tag !== TAG.Item) throw malformed(at, 'a fragment of pixel data must begin here');
+    if (fragments.length === MAX_PARTS) throw malformed(at, `the pixel data has more than ${MAX_PARTS} fragments`);
     fragments.push({ offset: at, valueOffset: at + 8, length: size });
     at += 8 + size;
   }
+}
+
+function malformed(offset: number, what: string): StorestowError {
+  return new StorestowError('MALFORMED', `at byte ${offset}: ${what}; the sender must correct this`, { offset });
 }
 
 function truncated(offset: number): StorestowError {

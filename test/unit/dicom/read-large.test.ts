@@ -105,6 +105,39 @@ describe('readLargePart10', () => {
     expect(source.asked.reduce((sum, [start, end]) => sum + end - start, 0)).toBeLessThan(300_000);
   });
 
+  const fragmented = (count: number, length: number): Uint8Array => {
+    const fragment = seededBytes(length);
+    const fragments = Array.from({ length: count }, () => fragment);
+    return buildImage({ transferSyntaxUID: JPEG_LOSSLESS, extra: [encapsulated(new Uint8Array(0), ...fragments)] });
+  };
+
+  it('finds many fragments with few requests', async () => {
+    const file = fragmented(2000, 10_000);
+    const source = sourceOf(file);
+    const { gap } = await readLargePart10(source);
+    expect(gap?.fragments).toHaveLength(2001);
+    // The first look, 20 MB in blocks of 4 MiB, and what stands behind the pixel data.
+    expect(source.asked.length).toBeLessThanOrEqual(7);
+  });
+
+  it('reads nothing of fragments that lie far apart', async () => {
+    const file = fragmented(5, 2_000_000);
+    const source = sourceOf(file);
+    const { gap } = await readLargePart10(source);
+    expect(gap?.fragments).toHaveLength(6);
+    expect(source.asked.reduce((sum, [start, end]) => sum + end - start, 0)).toBeLessThan(300_000);
+  });
+
+  it('refuses more fragments than memory should hold', async () => {
+    const file = buildImage({ transferSyntaxUID: JPEG_LOSSLESS, extra: [encapsulated(new Uint8Array(0))] });
+    const head = file.subarray(0, -8);
+    const empty = Buffer.alloc(8 * 4_000_001, Uint8Array.of(0xfe, 0xff, 0x00, 0xe0, 0, 0, 0, 0));
+    await expect(readLargePart10(sourceOf(Buffer.concat([head, empty, file.subarray(-8)])))).rejects.toMatchObject({
+      code: 'MALFORMED',
+      offset: head.length + 8 * 3_999_999,
+    });
+  });
+
   it('looks further where much stands before the pixel data', async () => {
     const file = buildImage({ extra: [{ tag: 0x00291010, vr: 'OB', value: seededBytes(5_000_000) }] });
     const large = await readLargePart10(sourceOf(file));
