@@ -13,7 +13,7 @@
  * | a link, a file, anything else        | not the uploader's: it stays, and is told                                   |
  */
 import { randomBytes } from 'node:crypto';
-import { lstat, rename, unlink } from 'node:fs/promises';
+import { lstat, mkdir, rename, unlink } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join, resolve } from 'node:path';
 import type { Log } from '../core/logging.ts';
@@ -99,8 +99,8 @@ export class HandoverListener {
       );
       return;
     }
-    if (!(await lstat(stateFolder(this.#spool))).isDirectory()) {
-      this.#tell({ spool: this.#spool }, 'the folder of the locks is none; what storescp starts does its own work');
+    if (!(await isOwnFolder(stateFolder(this.#spool)))) {
+      this.#tell({ spool: this.#spool }, 'the folder of the locks is a link or a file; what storescp starts does its own work');
       return;
     }
     const there = await lookAt(place);
@@ -189,6 +189,16 @@ export class HandoverListener {
 /** Those who are answered now still get their answer. */
 async function closeServer(server: Server): Promise<void> {
   await new Promise((done) => server.close(done));
+}
+
+/** Made where it is not there; its parent is the spool, which is not made here. */
+async function isOwnFolder(path: string): Promise<boolean> {
+  try {
+    await mkdir(path, { mode: 0o700 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+  return (await lstat(path)).isDirectory();
 }
 
 interface Found {
