@@ -1,6 +1,6 @@
 /** Bounded retries with exponential back-off and jitter (p-retry), for errors of the family that say `retryable`. */
 import pRetry from 'p-retry';
-import { asStorestowError } from './errors.ts';
+import { asStorestowError, type StorestowError } from './errors.ts';
 
 export interface RetryOptions {
   /** Tries after the first one. */
@@ -10,8 +10,8 @@ export interface RetryOptions {
   /** Milliseconds at most between two tries. */
   readonly maxDelay: number;
   readonly signal?: AbortSignal;
-  /** Asked after each failure: false ends the tries. */
-  readonly again?: () => boolean;
+  /** Asked after each failure that is retryable: false ends the tries. */
+  readonly again?: (failure: StorestowError) => boolean;
 }
 
 export async function retry<T>(
@@ -24,6 +24,9 @@ export async function retry<T>(
     maxTimeout: maxDelay,
     randomize: true,
     ...(signal === undefined ? {} : { signal }),
-    shouldRetry: ({ error }) => asStorestowError(error).retryable && again(),
+    shouldRetry({ error }) {
+      const failure = asStorestowError(error);
+      return failure.retryable && again(failure);
+    },
   });
 }

@@ -2,6 +2,7 @@
 import type { ArchiveConfig } from '../config/schema.ts';
 import { retry } from '../retry.ts';
 import type { UrlSource } from './archive-url.ts';
+import { mayPass } from './connection-failure.ts';
 import { createDicomWeb, type Connection } from './dicomweb.ts';
 import type { FileCheck } from './file-check.ts';
 import { createOrthancFileCheck } from './orthanc-file-check.ts';
@@ -23,7 +24,7 @@ export interface ArchiveReader extends FileCheck {
   retrieve(reference: InstanceReference, signal?: AbortSignal): Promise<RetrievedFile>;
 }
 
-const RETRY = { retries: 2, firstDelay: 250, maxDelay: 2000 };
+const RETRY = { retries: 2, firstDelay: 250, maxDelay: 2000, again: mayPass };
 const MAX_FILE = 2 ** 40;
 
 export function createArchiveReader(config: ArchiveConfig, source: UrlSource, connection: Connection): ArchiveReader {

@@ -69,6 +69,13 @@ export function explainConnection(cause: unknown, origin: string): StorestowErro
   return new StorestowError(code, `no connection to ${origin}: ${advice}`, { object: origin, cause });
 }
 
+const OF_CERTIFICATES: ReadonlySet<ErrorCode> = new Set(['TLS_UNTRUSTED', 'TLS_REFUSED']);
+
+/** Whether asking again a second later can help: a certificate is the same by then. */
+export function mayPass(failure: StorestowError): boolean {
+  return ![failure, failure.cause].some((error) => error instanceof StorestowError && OF_CERTIFICATES.has(error.code));
+}
+
 function explanationOf(code: string): Explanation | undefined {
   const known = BY_CODE.get(code);
   if (known !== undefined) return known;

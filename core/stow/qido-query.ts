@@ -1,13 +1,14 @@
 /** A question by QIDO-RS (PS3.18 10.6) and its answer as data sets, which are hostile until what was asked for is found in them. */
 import { StorestowError } from '../errors.ts';
 import { retry } from '../retry.ts';
+import { mayPass } from './connection-failure.ts';
 import { parseDataSets, type JsonDataSet } from './dicom-json.ts';
 import { answerError, type DicomWeb } from './dicomweb.ts';
 import type { HttpAnswer } from './http.ts';
 
 const MAX_BYTES = 32 * 1024 * 1024;
 /** dcm4chee can answer 500 while it stores. */
-const RETRY = { retries: 3, firstDelay: 200, maxDelay: 2000 };
+const RETRY = { retries: 3, firstDelay: 200, maxDelay: 2000, again: mayPass };
 const TRANSIENT = new Set([429, 500, 502, 503, 504]);
 
 export interface QidoQuery {

@@ -7,6 +7,7 @@ import type { VR } from '../dicom/data-set.ts';
 import { tagOf, vrOf } from '../dicom/dictionary.ts';
 import { StorestowError } from '../errors.ts';
 import { retry } from '../retry.ts';
+import { mayPass } from './connection-failure.ts';
 import { items as itemsOf, parseDataSets, values as valuesOf, vrIn, type JsonDataSet } from './dicom-json.ts';
 import { archiveOrigin } from './archive-url.ts';
 import { openConnection, type Connection } from './dicomweb.ts';
@@ -31,7 +32,7 @@ const SCHEDULED_PROCEDURE_STEP_SEQUENCE = '00400100';
 const SCHEDULED_PROCEDURE_STEP_START_DATE = '00400002';
 
 const MAX_BYTES = 8 * 1024 * 1024;
-const RETRY = { retries: 2, firstDelay: 200, maxDelay: 1000 };
+const RETRY = { retries: 2, firstDelay: 200, maxDelay: 1000, again: mayPass };
 /** Of one attribute. */
 const MAX_VALUES = 100;
 
