@@ -85,12 +85,9 @@ async function post(
 ): Promise<Posted | 'aborted'> {
   const result = await web.store(body, MAX_ANSWER_BYTES, signal);
   if (result.kind === 'answered') {
-    const busy = result.status === 429 || result.status === 503;
-    return {
-      verdicts: readAnswer(result, instances),
-      rest: 0,
-      retryAfter: busy ? waitOf(result.retryAfter) : undefined,
-    };
+    const verdicts = readAnswer(result, instances);
+    const busy = verdicts.some((verdict) => verdict.kind === 'unknown' && verdict.trouble === 'busy');
+    return { verdicts, rest: 0, retryAfter: busy ? waitOf(result.retryAfter) : undefined };
   }
   const { failure, cause } = result;
   if (failure === 'aborted') return 'aborted';

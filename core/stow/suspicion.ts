@@ -19,17 +19,13 @@ export interface SuspicionOptions {
 export function createSuspicion({ limit, memory, now }: SuspicionOptions): Suspicion {
   let failures = 0;
   let last = -Infinity;
-  const forget = (): void => {
-    if (now() - last > memory) failures = 0;
-  };
+  const isFresh = (): boolean => now() - last <= memory;
   return {
     get grave() {
-      forget();
-      return failures >= limit;
+      return failures >= limit && isFresh();
     },
     failed() {
-      forget();
-      failures += 1;
+      failures = isFresh() ? failures + 1 : 1;
       last = now();
     },
     answered() {
