@@ -11,6 +11,24 @@ export async function mapConcurrently<In, Out>(
   return Promise.all(inputs.map((input, index) => limit(() => work(input, index))));
 }
 
+/**
+ * Works off the inputs in their order, at most `concurrency` at once, and holds nothing of those that are not begun. The first rejection
+ * rejects, and begins nothing more.
+ */
+export async function forEachConcurrently<In>(
+  inputs: Iterable<In>,
+  concurrency: number,
+  work: (input: In) => Promise<void>,
+): Promise<void> {
+  const rest = inputs[Symbol.iterator]();
+  let failed = false;
+  const worker = async (): Promise<void> => {
+    for (let next = rest.next(); next.done !== true && !failed; next = rest.next()) await work(next.value);
+  };
+  const workers = Array.from({ length: concurrency }, worker);
+  await Promise.all(workers).finally(() => (failed = true));
+}
+
 /** By default, for each that is worked on at once: one that takes long holds up what is given out, not the work. */
 const AHEAD = 64;
 

@@ -5,10 +5,14 @@ export class OldestFirst {
   readonly #queue: PQueue;
   readonly #width: () => number;
 
-  /** `width`: how many may be under way now; asked each time that one begins or ends. */
-  constructor(width: () => number) {
+  /** `width`: how many may be under way now; asked each time that one begins or ends. `held`: none, until `begin`. */
+  constructor(width: () => number, { held = false }: { readonly held?: boolean } = {}) {
     this.#width = width;
-    this.#queue = new PQueue({ concurrency: width() });
+    this.#queue = new PQueue({ concurrency: width(), autoStart: !held });
+  }
+
+  begin(): void {
+    this.#queue.start();
   }
 
   /** `received`: milliseconds since 1970. */

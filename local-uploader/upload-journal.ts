@@ -82,7 +82,7 @@ export class UploadJournal {
     this.#sending.delete(path);
     if (outcome === 'waiting') return;
     if (outcome === 'uploaded' || (outcome === 'present' && after !== 'kept')) this.#count(studyInstanceUID, size);
-    if (after === 'removed' || after === 'moved') {
+    if (after === 'removed' || after === 'moved' || after === 'set-aside') {
       this.#remaining.delete(path);
       this.#written.delete(path);
       this.#gone.add(path);

@@ -1,8 +1,8 @@
 /** The whole spool: what `upload --all`, the exec of storescp and the sweep at start do. */
 import { isUtf8 } from 'node:buffer';
-import { readdir, stat } from 'node:fs/promises';
+import { lstat, readdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { mapConcurrently } from '../core/concurrency.ts';
+import { forEachConcurrently, mapConcurrently } from '../core/concurrency.ts';
 import { asStorestowError, StorestowError } from '../core/errors.ts';
 import {
   RECEIVED_FOLDER,
@@ -10,21 +10,27 @@ import {
   RECEIVING_FOLDER,
   receivedFolder,
   receivingFolder,
+  SET_ASIDE_FOLDER,
   sourceAddress,
   STATE_FOLDER,
   stateFolder,
 } from '../core/spool-layout.ts';
 import { readAnnouncements, senderOf, type Sender } from './announced-senders.ts';
+import { HandledFiles } from './handled-files.ts';
 import { isMissing } from './list-files.ts';
 import { collectLeftLocks } from './study-lock.ts';
 import { uploadLimits, uploadStudy, type UploadOptions, type UploadPorts } from './upload-study.ts';
 import type { UploadReport } from './upload-report.ts';
 
-/** Folders looked at side by side; the files in them share one limit. */
-const FOLDERS_AT_ONCE = 8;
+/** Folders locked and worked off side by side; the files in them stand in one line, the oldest first. */
+const FOLDERS_AT_ONCE = 128;
+/** Milliseconds that the first file waits at most until all of these are listed, and it is known to be the oldest. */
+const LISTING_PATIENCE = 2000;
 /** Seconds without an arrival until the folder of a study may go. Folders that are no study's stay. */
 const STUDY_QUIET = 60;
 const STAYS = Infinity;
+/** Sub-folders of a spool that are its own. */
+const NOT_STUDIES: ReadonlySet<string> = new Set([STATE_FOLDER, RECEIVED_FOLDER, RECEIVING_FOLDER, SET_ASIDE_FOLDER]);
 
 interface Part {
   readonly folder: string;
@@ -38,33 +44,78 @@ interface Part {
 /**
  * Every folder of the spool and the files beside them, one report each, in that order. A folder that cannot be worked on (locked
  * out, unreadable) does not stop the others: the first such error is thrown when all are done. Throws `SPOOL_INVALID`.
+ *
+ * `handled` is kept from one call to the next by an uploader that stays: what it has is not read again.
  */
-export async function uploadSpool(spool: string, ports: UploadPorts, options: UploadOptions): Promise<UploadReport[]> {
+export async function uploadSpool(
+  spool: string,
+  ports: UploadPorts,
+  options: UploadOptions,
+  handled: HandledFiles = new HandledFiles(),
+): Promise<UploadReport[]> {
   const root = resolve(spool);
-  const limits = uploadLimits(options.concurrency, ports);
+  const limits = uploadLimits(options.concurrency, ports, { held: true });
+  const begin = (): void => {
+    limits.files.begin();
+    limits.largeFiles.begin();
+  };
   const state = options.state ?? stateFolder(root);
   await collectLeftLocks(state);
   const parts = await partsOf(root, { state, now: ports.now(), announcedWithin: options.announcedWithin ?? 0 });
-  const results = await mapConcurrently(parts, FOLDERS_AT_ONCE, async ({ folder, options: own, quiet = false, failure }) => {
+  handled.keepOnly(parts.map(({ folder }) => folder));
+  const inTurn = await longestQuietFirst(parts);
+  const unlisted = new Set(inTurn.slice(0, FOLDERS_AT_ONCE));
+  const results = new Map<Part, UploadReport | Error>();
+  const timer = setTimeout(begin, LISTING_PATIENCE);
+  await forEachConcurrently(inTurn, FOLDERS_AT_ONCE, async (part) => {
+    const { folder, options: own, quiet = false, failure } = part;
+    const lined = (): void => {
+      unlisted.delete(part);
+      if (unlisted.size === 0) begin();
+    };
     try {
       if (failure !== undefined) throw asStorestowError(failure, folder);
-      const report = await uploadStudy(folder, ports, { ...options, state, ...own }, limits);
-      return quiet ? { ...report, files: report.files.filter(({ outcome }) => outcome !== 'waiting') } : report;
+      const partOptions = { ...options, state, setAsideIn: root, ...own, handled: handled.folder(folder) };
+      const report = await uploadStudy(folder, ports, partOptions, { ...limits, lined });
+      results.set(part, quiet ? withoutWaiting(report) : report);
     } catch (error) {
       ports.log.error({ folder, err: error }, 'a folder of the spool was not uploaded');
-      return error;
+      results.set(part, asStorestowError(error, folder));
+    } finally {
+      lined();
     }
   });
-  const failed = results.find((result) => result instanceof Error);
+  clearTimeout(timer);
+  const inOrder = parts.map((part) => results.get(part));
+  const failed = inOrder.find((result) => result instanceof Error);
   if (failed !== undefined) throw failed;
-  return results as UploadReport[];
+  return inOrder as UploadReport[];
+}
+
+function withoutWaiting(report: UploadReport): UploadReport {
+  const files = report.files.filter(({ outcome }) => outcome !== 'waiting');
+  return { ...report, files, counts: { ...report.counts, waiting: 0 } };
+}
+
+/** Where there are more folders than are worked off side by side, those come first in which nothing has arrived since longest. */
+async function longestQuietFirst(parts: readonly Part[]): Promise<Part[]> {
+  if (parts.length <= FOLDERS_AT_ONCE) return [...parts];
+  const changed = new Map<Part, number>();
+  for (const part of parts) {
+    const time = await lstat(part.folder).then(
+      ({ mtimeMs }) => mtimeMs,
+      () => 0,
+    );
+    changed.set(part, time);
+  }
+  return parts.toSorted((a, b) => (changed.get(a) ?? 0) - (changed.get(b) ?? 0));
 }
 
 async function partsOf(root: string, announcing: Announcing): Promise<Part[]> {
   const loose: Part = { folder: root, options: { recursive: false, folderQuiet: STAYS } };
   const receiving: Part = {
     folder: receivingFolder(root),
-    options: { settle: RECEIVING_ABANDONED_AFTER, patience: 0, folderQuiet: STAYS },
+    options: { place: 'receiving', settle: RECEIVING_ABANDONED_AFTER, patience: 0, folderQuiet: STAYS },
     quiet: true,
   };
   const names = await subFolders(root);
@@ -75,15 +126,18 @@ async function partsOf(root: string, announcing: Announcing): Promise<Part[]> {
     // Files come here whole, by one rename: there is nothing to wait for.
     return {
       folder: join(receivedFolder(root), name),
-      options: { settle: 0, folderQuiet: STAYS, ...(callingIP === undefined ? {} : { callingIP }) },
+      options: { place: 'received', settle: 0, folderQuiet: STAYS, ...(callingIP === undefined ? {} : { callingIP }) },
     };
   });
   const studies = await mapConcurrently(
-    names.filter((name) => name !== STATE_FOLDER && name !== RECEIVED_FOLDER && name !== RECEIVING_FOLDER),
+    names.filter((name) => !NOT_STUDIES.has(name)),
     FOLDERS_AT_ONCE,
     (name) => studyPart(join(root, name), announcing),
   );
-  const withoutSender: Part = { folder: receivedFolder(root), options: { recursive: false, folderQuiet: STAYS } };
+  const withoutSender: Part = {
+    folder: receivedFolder(root),
+    options: { place: 'received', recursive: false, folderQuiet: STAYS },
+  };
   return [
     ...received,
     ...(names.includes(RECEIVED_FOLDER) ? [withoutSender] : []),

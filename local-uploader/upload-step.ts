@@ -11,6 +11,8 @@ export type UploadStep =
   | 'listed'
   /** The file is read to its end. */
   | 'read'
+  /** It is not to be uploaded, and lies in `set-aside/`. */
+  | 'setAside'
   /** The bucket took it, or had it. */
   | 'put'
   /** The bucket says that it holds these bytes. */

@@ -5,8 +5,8 @@
 import { lstat, rmdir } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createLimit, mapConcurrently, type Limit } from '../core/concurrency.ts';
-import { asStorestowError, StorestowError, type ErrorCode } from '../core/errors.ts';
+import { createLimit, forEachConcurrently, type Limit } from '../core/concurrency.ts';
+import { asStorestowError, StorestowError } from '../core/errors.ts';
 import type { Log } from '../core/logging.ts';
 import type { RetryOptions } from '../core/retry.ts';
 import { stateFolder } from '../core/spool-layout.ts';
@@ -14,17 +14,21 @@ import type { ObjectStore } from '../core/store/object-store.ts';
 import { forgetAnnouncements, type Sender } from './announced-senders.ts';
 import { arrivalObject, type ArrivalSource } from './arrival-object.ts';
 import { BucketGate } from './bucket-gate.ts';
-import { decideFile, type FileDecision } from './decide-file.ts';
-import { sameFile, modifiedAt, type FileIdentity } from './file-identity.ts';
+import { decideFile, type FileDecision, type FilePlace, type ReadResult } from './decide-file.ts';
+import { decideSetAside } from './decide-set-aside.ts';
+import { modifiedAt, type FileIdentity } from './file-identity.ts';
+import { HandledFolder, nameOf, type Judgement } from './handled-files.ts';
+import { isBlank } from './is-blank.ts';
 import { isMissing, listFolder, type FolderListing, type ListedFile } from './list-files.ts';
 import { moveFile, removeFile, syncFolder, type MoveTarget } from './put-away.ts';
 import { OldestFirst } from './oldest-first.ts';
 import { IN_MEMORY_LIMIT, readArrival, type Arrival } from './read-arrival.ts';
+import { setAside } from './set-aside.ts';
 import { oneAtATime } from './study-lock.ts';
 import { RoundManifests, type UploadedObject } from './study-manifests.ts';
 import { uploadFile, type Tries } from './upload-file.ts';
 import { passStep, type ReachStep } from './upload-step.ts';
-import type { FileReport, UploadReport } from './upload-report.ts';
+import { UploadTally, type FileReport, type UploadReport } from './upload-report.ts';
 
 export interface UploadPorts {
   readonly store: ObjectStore;
@@ -62,6 +66,14 @@ export interface UploadOptions extends ArrivalSource {
    * known. storescp makes a study's folder once and does not look again, so while it may be at it the folder must stay.
    */
   readonly folderQuiet?: number;
+  /** Default `elsewhere`. */
+  readonly place?: FilePlace;
+  /** The spool below whose `set-aside/` foreign and damaged files come when they are old. Absent: they stay where they are. */
+  readonly setAsideIn?: string;
+  /** What earlier rounds found in the folder. Absent: this is the only one. */
+  readonly handled?: HandledFolder;
+  /** Aborted: no file is begun any more. */
+  readonly ending?: AbortSignal;
   /** Of one upload. */
   readonly retries?: RetryOptions;
   /** Whether a manifest of what was uploaded is written to the bucket. Default true. */
@@ -82,14 +94,21 @@ export interface UploadLimits {
   readonly largeFiles: OldestFirst;
   /** Files that the bucket holds and that go: they need not wait behind those that are still to be sent. */
   readonly puttingAway: Limit;
+  /** Called when the first files of a folder stand in line. */
+  readonly lined?: () => void;
 }
 
-export function uploadLimits(concurrency: number, ports: UploadPorts): UploadLimits {
+export interface LimitOptions {
+  /** Nothing begins until `files` and `largeFiles` are told to. */
+  readonly held?: boolean;
+}
+
+export function uploadLimits(concurrency: number, ports: UploadPorts, options: LimitOptions = {}): UploadLimits {
   const { gate = new BucketGate(ports) } = ports;
   return {
     gate,
-    files: new OldestFirst(() => gate.width(concurrency)),
-    largeFiles: new OldestFirst(() => 1),
+    files: new OldestFirst(() => gate.width(concurrency), options),
+    largeFiles: new OldestFirst(() => 1, options),
     puttingAway: createLimit(concurrency),
   };
 }
@@ -98,6 +117,8 @@ const DEFAULT_PATIENCE = 10;
 const DEFAULT_RETRIES: RetryOptions = { retries: 4, firstDelay: 250, maxDelay: 8000 };
 /** Seconds between two looks at a file that changes while it is read. */
 const SHORTEST_PAUSE = 0.1;
+/** Files of a folder that are in the bucket and not put away: they wait for their manifest, which is written when a thousand do, or after seconds. */
+const UNFINISHED = 4096;
 
 /**
  * For a study's folder; `uploadSpool` is for a spool. Throws `SPOOL_INVALID` where the folder is missing, cannot be listed or locked,
@@ -122,8 +143,9 @@ export async function uploadStudy(
     await run.untilQuiet();
     if (!(await isThere(root))) await forgetAnnouncements(root, state);
   };
-  const ours = await oneAtATime(root, state, work, ports.onStep);
-  return { folder: root, files: run.reports(), leftToOther: !ours };
+  const quiet = (await options.handled?.isQuiet(ports.now())) ?? false;
+  const ours = quiet || (await oneAtATime(root, state, work, ports.onStep));
+  return run.tally.report(root, { leftToOther: !ours });
 }
 
 async function isThere(path: string): Promise<boolean> {
@@ -154,9 +176,14 @@ function isUploaded(processed: Omit<FileReport, 'path'> | Uploaded): processed i
   return 'object' in processed;
 }
 
-interface Handled {
-  readonly identity: FileIdentity | undefined;
-  readonly report: FileReport;
+/** One listing of a folder, worked off. */
+interface Round {
+  readonly manifests: RoundManifests | undefined;
+  /** Files that the bucket holds, the first of them first; those that are put away are taken out as others come. */
+  readonly finishing: Promise<void>[];
+  /** Where files were removed. */
+  readonly emptied: Set<string>;
+  waiting: number;
 }
 
 /** One process's work on one folder: rounds over its listing, each file once unless it changes. */
@@ -166,7 +193,13 @@ class FolderRun {
   readonly #options: UploadOptions;
   readonly #limits: UploadLimits;
   readonly #reached: ReachStep;
-  readonly #handled = new Map<string, Handled>();
+  readonly #handled: HandledFolder;
+  /** Files that stay, of which `#handled` does not know, or is not to: not looked at again in this run. */
+  readonly #left = new Set<string>();
+  readonly #others = new Set<string>();
+  /** Milliseconds since 1970. */
+  #newestWrite: number | undefined;
+  readonly tally = new UploadTally();
 
   constructor(root: string, ports: UploadPorts, options: UploadOptions, limits: UploadLimits) {
     this.#root = root;
@@ -174,61 +207,81 @@ class FolderRun {
     this.#options = options;
     this.#limits = limits;
     this.#reached = ports.onStep ?? passStep;
-  }
-
-  /** In the order of the paths. */
-  reports(): FileReport[] {
-    return [...this.#handled.values()].map(({ report }) => report).sort((a, b) => (a.path < b.path ? -1 : 1));
+    this.#handled = options.handled ?? new HandledFolder();
   }
 
   /** Until a round finds nothing new; for files that are still being written it stays as long as its patience lasts. */
   async untilQuiet(): Promise<void> {
-    const { settle, patience = DEFAULT_PATIENCE, recursive = true } = this.#options;
+    const { settle, patience = DEFAULT_PATIENCE, recursive = true, ending } = this.#options;
     let waited = 0;
     for (;;) {
+      const now = this.#ports.now();
       const listing = await listFolder(this.#root, { recursive });
       await this.#reached('listed', this.#root);
+      this.#handled.keepOnly(listing.files);
+      this.tally.forgetWaiting();
       this.#listOthers(listing);
-      this.#forgetGone(listing);
       const pending = listing.files.filter((file) => !this.#isDone(file)).sort(oldestFirst);
-      const manifests = this.#manifestsOf(pending.length);
-      const outcomes = await mapConcurrently(pending, pending.length || 1, (file) => this.#handle(file, manifests));
-      await this.#clearUp(listing, outcomes);
-      const waiting = outcomes.filter(({ outcome }) => outcome === 'waiting').length;
-      if (outcomes.length === waiting) {
-        if (waiting === 0 || waited >= patience) return;
-        const pause = Math.min(Math.max(settle, SHORTEST_PAUSE), patience - waited);
-        await delay(pause * 1000);
-        waited += pause;
-      }
+      const round = this.#roundOf(pending.length);
+      await this.#workOff(pending, round);
+      const cleared = await this.#clearUp(listing, round);
+      if (ending?.aborted === true) return;
+      if (round.waiting < pending.length) continue;
+      if (pending.length === 0) this.#handled.noteQuiet(cleared && this.#isAllHandled(listing) ? listing : undefined, now);
+      if (round.waiting === 0 || waited >= patience) return;
+      const pause = Math.min(Math.max(settle, SHORTEST_PAUSE), patience - waited);
+      await delay(pause * 1000);
+      waited += pause;
     }
   }
 
-  #isDone({ path, identity }: ListedFile): boolean {
-    const handled = this.#handled.get(path);
-    if (handled === undefined || handled.report.outcome === 'waiting') return false;
-    return handled.identity !== undefined && sameFile(handled.identity, identity);
+  #roundOf(files: number): Round {
+    return { manifests: this.#manifestsOf(files), finishing: [], emptied: new Set(), waiting: 0 };
+  }
+
+  /** Twice as many stand in line as may be under way: the oldest that wait are there when one of those ends, however many others there are. */
+  async #workOff(pending: readonly ListedFile[], round: Round): Promise<void> {
+    const { files, largeFiles, lined } = this.#limits;
+    const isLarge = ({ identity }: ListedFile): boolean => identity.size > IN_MEMORY_LIMIT;
+    const large = pending.filter(isLarge);
+    const small = large.length === 0 ? pending : pending.filter((file) => !isLarge(file));
+    const done = Promise.all([
+      forEachConcurrently(small, 2 * this.#options.concurrency, (file) => this.#handle(file, files, round)),
+      forEachConcurrently(large, 2, (file) => this.#handle(file, largeFiles, round)),
+    ]);
+    lined?.();
+    await done;
+    await Promise.all(round.finishing);
+  }
+
+  #isDone(file: ListedFile): boolean {
+    const judgement = this.#handled.judgementOf(file);
+    if (judgement !== undefined && !this.#isToSetAside(file, judgement)) return true;
+    return this.#left.size > 0 && this.#left.has(nameOf(file));
+  }
+
+  #isToSetAside({ identity }: ListedFile, { outcome, stays = false }: Judgement): boolean {
+    return (
+      !stays && this.#options.setAsideIn !== undefined && decideSetAside({ outcome, age: this.#ageOf(identity) }) !== undefined
+    );
+  }
+
+  /** Nothing in it changes with time alone. */
+  #isAllHandled({ files }: FolderListing): boolean {
+    return files.every((file) => {
+      const judgement = this.#handled.judgementOf(file);
+      return judgement?.outcome === 'kept' || judgement?.stays === true;
+    });
   }
 
   #listOthers({ others }: FolderListing): void {
     for (const path of others) {
-      if (!this.#handled.has(path)) this.#settle(path, undefined, { outcome: 'foreign', code: 'SPOOL_INVALID' });
+      if (this.#others.has(path)) continue;
+      this.#others.add(path);
+      const report: FileReport = { path, outcome: 'foreign', code: 'SPOOL_INVALID' };
+      this.tally.add(report);
+      this.#ports.onProgress?.(report);
     }
-  }
-
-  /** What waited and is gone: storescp has dropped it, or moved it to where it belongs. */
-  #forgetGone({ files }: FolderListing): void {
-    const present = new Set(files.map(({ path }) => path));
-    for (const [path, { report }] of this.#handled) {
-      if (report.outcome === 'waiting' && !present.has(path)) this.#handled.delete(path);
-    }
-  }
-
-  #settle(path: string, identity: FileIdentity | undefined, result: Omit<FileReport, 'path'>): FileReport {
-    const report = { path, ...result };
-    this.#handled.set(path, { identity, report });
-    this.#ports.onProgress?.(report);
-    return report;
   }
 
   #manifestsOf(files: number): RoundManifests | undefined {
@@ -242,49 +295,70 @@ class FolderRun {
     return this.#options.retries ?? DEFAULT_RETRIES;
   }
 
-  async #handle(file: ListedFile, manifests: RoundManifests | undefined): Promise<FileReport> {
+  /** Resolves when the next file may stand in line. */
+  async #handle(file: ListedFile, line: OldestFirst, round: Round): Promise<void> {
     const { path, identity } = file;
-    const large = identity.size > IN_MEMORY_LIMIT;
-    const queue = large ? this.#limits.largeFiles : this.#limits.files;
-    const processed = await queue.run(modifiedAt(identity).getTime(), () => this.#process(file, large));
+    const written = modifiedAt(identity).getTime();
+    this.#newestWrite = Math.max(written, this.#newestWrite ?? written);
+    const processed = await line.run(written, () => this.#process(file, line === this.#limits.largeFiles));
     if (!isUploaded(processed)) {
-      manifests?.passed();
-      return this.#end(this.#settle(path, identity, processed));
+      round.manifests?.passed();
+      const report = { path, ...processed };
+      this.#ports.onProgress?.(report);
+      this.#end(file, report, round);
+      return;
     }
-    const uploaded = this.#settle(path, identity, aboutUploaded(processed));
-    const finished = { path, ...(await this.#finish(path, processed, manifests)) };
-    if (finished.outcome !== uploaded.outcome) return this.#end(this.#settle(path, identity, finished));
-    this.#handled.set(path, { identity, report: finished });
-    return this.#end(finished);
+    this.#ports.onProgress?.({ path, ...aboutUploaded(processed) });
+    if (round.finishing.length >= UNFINISHED) await round.finishing.shift();
+    round.finishing.push(this.#finish(file, processed, round));
   }
 
-  #end(report: FileReport): FileReport {
+  #end(file: ListedFile, report: FileReport, round: Round): void {
+    const { path, outcome, after } = report;
+    if (outcome === 'waiting') round.waiting += 1;
+    else if (after === 'removed' || after === 'moved') round.emptied.add(dirname(path));
+    else if (after === 'kept') this.#judge(file, { outcome: 'kept' });
+    else if (outcome === 'failed' || outcome === 'uploaded' || outcome === 'present') this.#left.add(nameOf(file));
+    this.tally.add(report);
     this.#ports.onEnded?.(report);
-    return report;
   }
 
-  /** The manifest is waited for outside of the limits: others of the round must come to it too. */
-  async #finish(
+  #judge(file: ListedFile, judgement: Judgement): void {
+    if (!this.#handled.judge(file, judgement)) this.#left.add(nameOf(file));
+  }
+
+  /** The manifest is waited for outside of the line: others of the round must come to it too. */
+  async #finish(file: ListedFile, uploaded: Uploaded, round: Round): Promise<void> {
+    const about = aboutUploaded(uploaded);
+    const report = { path: file.path, ...about, ...(await this.#nameAndPutAway(file.path, uploaded, round.manifests)) };
+    if (report.outcome !== about.outcome) this.#ports.onProgress?.(report);
+    this.#end(file, report, round);
+  }
+
+  async #nameAndPutAway(
     path: string,
-    { outcome, object, identity }: Uploaded,
+    { object, identity }: Uploaded,
     manifests: RoundManifests | undefined,
-  ): Promise<Omit<FileReport, 'path'>> {
-    const about = aboutUploaded({ outcome, object, identity });
+  ): Promise<Partial<FileReport>> {
     try {
       await manifests?.add(object);
       await this.#reached('named', path);
-      return { ...about, ...(await this.#limits.puttingAway(() => this.#putAway(path, identity, object.sha256))) };
+      return await this.#limits.puttingAway(() => this.#putAway(path, identity, object.sha256));
     } catch (thrown) {
       const error = asStorestowError(thrown, object.key);
       // The file under this name is no longer the one that was read: the next round reads what is there now.
       if (error.code === 'FILE_CHANGED') return { outcome: 'waiting' };
       const why = 'a file is in the bucket, but its manifest is not; it stays in the spool';
-      this.#logFailed({ study: about.studyInstanceUID, file: path, err: error }, why);
-      return { ...about, outcome: 'failed', code: error.code, retryable: error.retryable };
+      this.#logFailed({ study: object.parts.studyInstanceUID, file: path, err: error }, why);
+      return { outcome: 'failed', code: error.code, retryable: error.retryable };
     }
   }
 
-  async #process({ path, identity }: ListedFile, large: boolean): Promise<Omit<FileReport, 'path'> | Uploaded> {
+  async #process(file: ListedFile, large: boolean): Promise<Omit<FileReport, 'path'> | Uploaded> {
+    const { path, identity } = file;
+    if (this.#options.ending?.aborted === true) return { outcome: 'waiting' };
+    const judgement = this.#handled.judgementOf(file);
+    if (judgement !== undefined) return this.#passOver(file, judgement);
     if (this.#senderOf(identity) === undefined || this.#decide(identity) === 'wait') return { outcome: 'waiting' };
     const refusal = this.#limits.gate.refusal({ path, large });
     if (refusal !== undefined) return { outcome: 'failed', code: refusal.code, retryable: refusal.retryable };
@@ -292,11 +366,14 @@ class FolderRun {
     try {
       arrival = await readArrival(path);
     } catch (error) {
-      return this.#unread(path, identity, asStorestowError(error, path));
+      return this.#unread(file, asStorestowError(error, path));
     }
     await this.#reached('read', path);
-    if (this.#decide(arrival.identity, 'whole') === 'wait') return { outcome: 'waiting' };
-    return this.#send(path, arrival);
+    const decision = this.#decide(arrival.identity, arrival.pixelless ? 'pixelless' : 'whole');
+    if (decision === 'wait') return { outcome: 'waiting' };
+    if (decision === 'upload') return this.#send(path, arrival);
+    this.#ports.log.error({ file: path }, 'storescp left an image without its pixels; it is not uploaded');
+    return this.#passOver(file, { outcome: 'damaged', code: 'TRUNCATED' });
   }
 
   #senderOf(identity: FileIdentity): Sender | undefined {
@@ -304,23 +381,53 @@ class FolderRun {
     return senderOf(modifiedAt(identity));
   }
 
-  #decide(identity: FileIdentity, read?: 'whole' | ErrorCode): FileDecision {
-    const age = this.#secondsSince(modifiedAt(identity));
-    return decideFile({ age, settle: this.#options.settle, ...(read === undefined ? {} : { read }) });
+  #decide(identity: FileIdentity, read?: ReadResult): FileDecision {
+    const { settle, place } = this.#options;
+    return decideFile({
+      age: this.#ageOf(identity),
+      settle,
+      ...(place === undefined ? {} : { place }),
+      ...(read === undefined ? {} : { read }),
+    });
   }
 
-  #unread(path: string, identity: FileIdentity, error: StorestowError): Omit<FileReport, 'path'> {
-    const decision = this.#decide(identity, error.code);
+  async #unread(file: ListedFile, error: StorestowError): Promise<Omit<FileReport, 'path'>> {
+    const { path, identity } = file;
+    const { code, retryable } = error;
+    const blank = code === 'NOT_PART10' && (await isBlank(path));
+    const decision = this.#decide(identity, blank ? 'blank' : code);
     if (decision === 'wait') return { outcome: 'waiting' };
-    const { code } = error;
     if (decision === 'foreign') {
-      this.#ports.log.info({ file: path, code }, 'not a DICOM file; it is left where it is');
-      return { outcome: 'foreign', code };
+      this.#ports.log.info({ file: path, code }, 'not a DICOM file; it is not uploaded');
+      return this.#passOver(file, { outcome: 'foreign', code });
     }
-    this.#ports.log.error({ file: path, err: error }, 'a file of the spool cannot be uploaded; it is left where it is');
-    return decision === 'damaged'
-      ? { outcome: 'damaged', code, retryable: false }
-      : { outcome: 'failed', code, retryable: error.retryable };
+    this.#ports.log.error({ file: path, err: error }, 'a file of the spool cannot be uploaded');
+    if (decision === 'damaged') return this.#passOver(file, { outcome: 'damaged', code: blank ? 'TRUNCATED' : code });
+    return { outcome: 'failed', code, retryable };
+  }
+
+  /** Not read again until it changes; when it is old, it does not stay among those that are. */
+  async #passOver(file: ListedFile, judgement: Judgement): Promise<Omit<FileReport, 'path'>> {
+    const { outcome, code } = judgement;
+    this.#judge(file, judgement);
+    if (outcome === 'kept') return { outcome: 'present', after: 'kept' };
+    const report = { outcome, ...(code === undefined ? {} : { code }), ...(outcome === 'damaged' ? { retryable: false } : {}) };
+    const { setAsideIn: spool } = this.#options;
+    if (spool === undefined || !this.#isToSetAside(file, judgement)) return report;
+    const { path, identity } = file;
+    try {
+      const to = await setAside(path, identity, spool, outcome);
+      await this.#reached('setAside', to);
+      this.#ports.log.warn({ file: path, to, code }, 'a file that cannot be uploaded is set aside');
+      return { ...report, after: 'set-aside' };
+    } catch (thrown) {
+      const error = asStorestowError(thrown, path);
+      if (error.code === 'FILE_CHANGED') return { outcome: 'waiting' };
+      this.#ports.log.error({ file: path, err: error }, 'a file cannot be set aside; it stays where it is');
+      if (error.retryable) this.#left.add(nameOf(file));
+      else this.#judge(file, { ...judgement, stays: true });
+      return report;
+    }
   }
 
   async #send(path: string, arrival: Arrival): Promise<Omit<FileReport, 'path'> | Uploaded> {
@@ -389,30 +496,34 @@ class FolderRun {
     return { root, folder: join(root, dirname(relative(dirname(this.#root), path))) };
   }
 
-  /** What was removed is off the disk before its folder goes; a folder that has got something again stays. */
-  async #clearUp({ folders }: FolderListing, outcomes: readonly FileReport[]): Promise<void> {
-    const gone = outcomes.filter(({ after }) => after === 'removed' || after === 'moved');
-    for (const folder of new Set(gone.map(({ path }) => dirname(path)))) {
+  /**
+   * What was removed is off the disk before its folder goes; a folder that has got something again stays. False where one may still have
+   * to go.
+   */
+  async #clearUp({ folders }: FolderListing, { emptied }: Round): Promise<boolean> {
+    for (const folder of emptied) {
       await syncFolder(folder);
       await this.#reached('removedForGood', folder);
     }
     const { after, folderQuiet = 0 } = this.#options;
-    if (after === 'keep') return;
-    if (folderQuiet > 0 && this.#secondsSince(await this.#newestWrite()) < folderQuiet) return;
+    if (after === 'keep' || folderQuiet === Infinity) return true;
+    if (folderQuiet > 0 && this.#secondsSince(await this.#lastWrite()) < folderQuiet) return false;
     for (const folder of [...folders, this.#root]) await removeEmpty(folder);
     await this.#reached('foldersRemoved', this.#root);
+    return true;
   }
 
   /** Of the files of this run; where there was none, of the folder itself, which has just been made, or lies there since long. */
-  async #newestWrite(): Promise<Date> {
-    const times = [...this.#handled.values()].flatMap(({ identity }) =>
-      identity === undefined ? [] : [modifiedAt(identity).getTime()],
-    );
-    if (times.length > 0) return new Date(times.reduce((a, b) => Math.max(a, b)));
+  async #lastWrite(): Promise<Date> {
+    if (this.#newestWrite !== undefined) return new Date(this.#newestWrite);
     return lstat(this.#root).then(
       ({ mtime }) => mtime,
       () => this.#ports.now(),
     );
+  }
+
+  #ageOf(identity: FileIdentity): number {
+    return this.#secondsSince(modifiedAt(identity));
   }
 
   #secondsSince(time: Date): number {

@@ -10,6 +10,7 @@ import { asStorestowError } from '../core/errors.ts';
 import { receivedFolder } from '../core/spool-layout.ts';
 import { BucketGate } from './bucket-gate.ts';
 import { decideRound } from './decide-round.ts';
+import { HandledFiles } from './handled-files.ts';
 import { uploadSpool } from './upload-spool.ts';
 import type { UploadOptions, UploadPorts } from './upload-study.ts';
 
@@ -35,6 +36,7 @@ export async function watchSpool(
   { signal, every = 10_000, random = Math.random, onListening }: WatchOptions,
 ): Promise<void> {
   const gate = ports.gate ?? new BucketGate(ports);
+  const handled = new HandledFiles();
   const notices = new Notices(receivedFolder(spool));
   try {
     for (let told = false; !signal.aborted; told = true) {
@@ -42,7 +44,7 @@ export async function watchSpool(
       if (!told) await onListening?.(() => notices.hear());
       const gathered = untilLater(GATHER, signal);
       gate.beginRound();
-      gate.endRound({ whole: await uploadAll(spool, { ...ports, gate }, options) });
+      gate.endRound({ whole: await uploadAll(spool, { ...ports, gate }, { ...options, ending: signal }, handled) });
       const { after } = decideRound(gate.bucket, random());
       if (after !== undefined) await untilLater(after, signal);
       else {
@@ -56,9 +58,9 @@ export async function watchSpool(
 }
 
 /** Whether it met all that waits. */
-async function uploadAll(spool: string, ports: UploadPorts, options: UploadOptions): Promise<boolean> {
+async function uploadAll(spool: string, ports: UploadPorts, options: UploadOptions, handled: HandledFiles): Promise<boolean> {
   try {
-    const reports = await uploadSpool(spool, ports, options);
+    const reports = await uploadSpool(spool, ports, options, handled);
     return !reports.some(({ leftToOther }) => leftToOther);
   } catch (thrown) {
     ports.log.error({ err: asStorestowError(thrown, spool) }, 'the spool was not uploaded; it is tried again');

@@ -21,6 +21,7 @@ import { minioAvailable, startTestMinio } from '../support/minio.ts';
 import { requirePeer } from '../support/peers.ts';
 import { runStorestow } from '../support/storestow-process.ts';
 import { temporaryFolder, type TemporaryFolder } from '../support/temporary-folder.ts';
+import type { UploaderPlan } from './uploader-process.ts';
 
 const UPLOADER = fileURLToPath(new URL('./uploader-process.ts', import.meta.url));
 const OTHER_DISK = '/dev/shm';
@@ -52,7 +53,8 @@ interface Outcome {
 
 /** The uploader as a process of its own, over the whole spool. */
 async function upload(): Promise<Outcome> {
-  const child = spawn(process.execPath, [UPLOADER, 'spool', spool(), bucket()], { stdio: ['ignore', 'pipe', 'ignore'] });
+  const plan: UploaderPlan = { bucket: { kind: 'folder', path: bucket() }, uploads: [{ kind: 'spool', folder: spool() }] };
+  const child = spawn(process.execPath, [UPLOADER, JSON.stringify(plan)], { stdio: ['ignore', 'pipe', 'ignore'] });
   let stdout = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
   const [code] = (await once(child, 'close')) as [number | null];

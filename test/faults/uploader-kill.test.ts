@@ -40,8 +40,8 @@ interface StepFacts {
   readonly of: 'file' | 'folder' | 'study';
 }
 
-/** All of them: one that is missing here does not compile. */
-const STEPS: Readonly<Record<UploadStep, StepFacts>> = {
+/** All of them that an instance meets which is uploaded: one that is missing here does not compile. */
+const STEPS: Readonly<Record<Exclude<UploadStep, 'setAside'>, StepFacts>> = {
   wordLeft: { modes: ALL, of: 'folder' },
   locked: { modes: ALL, of: 'folder' },
   wordTaken: { modes: ALL, of: 'folder' },
@@ -91,7 +91,7 @@ describe.skipIf(skip)('kill -9 between two steps of the uploader', () => {
 
   const bucketPath = (): string => join(folder.path, 'bucket');
 
-  const cases = (Object.entries(STEPS) as [UploadStep, StepFacts][]).flatMap(([step, { modes, of }]) =>
+  const cases = (Object.entries(STEPS) as [keyof typeof STEPS, StepFacts][]).flatMap(([step, { modes, of }]) =>
     modes.map((mode) => ({ step, mode, of })),
   );
 

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { mapInOrder } from '../../core/concurrency.ts';
+import { forEachConcurrently, mapInOrder } from '../../core/concurrency.ts';
 
 /** Works that end when the test says so, by number. */
 function manual(): { work: (input: number) => Promise<number>; begun: number[]; end: (input: number) => void } {
@@ -20,6 +20,39 @@ function manual(): { work: (input: number) => Promise<number>; begun: number[]; 
 async function settled(): Promise<void> {
   await setImmediate();
 }
+
+describe('forEachConcurrently', () => {
+  it('begins the inputs in their order, at most so many at once, and takes no more of them than it begins', async () => {
+    const { work, begun, end } = manual();
+    let taken = 0;
+    const inputs = function* (): Generator<number> {
+      for (taken = 1; taken <= 4; taken++) yield taken;
+    };
+    const all = forEachConcurrently(inputs(), 2, async (input) => void (await work(input)));
+    await settled();
+    expect({ begun, taken }).toEqual({ begun: [1, 2], taken: 2 });
+    end(2);
+    await settled();
+    expect(begun).toEqual([1, 2, 3]);
+    for (const input of [1, 3]) end(input);
+    await settled();
+    end(4);
+    await all;
+    expect(begun).toEqual([1, 2, 3, 4]);
+  });
+
+  it('rejects with the first rejection, and begins nothing more', async () => {
+    const begun: number[] = [];
+    const all = forEachConcurrently([1, 2, 3, 4, 5, 6], 2, async (input) => {
+      begun.push(input);
+      await settled();
+      if (input === 1) throw new Error(String(input));
+    });
+    await expect(all).rejects.toThrow('1');
+    await settled();
+    expect(begun.length).toBeLessThan(5);
+  });
+});
 
 describe('mapInOrder', () => {
   it('gives results in the order of the inputs, whichever is done first, at most so many at once', async () => {

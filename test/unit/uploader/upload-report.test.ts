@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { uploadExitCode, type FileReport } from '../../../local-uploader/upload-report.ts';
+import { LISTED, uploadExitCode, UploadTally, type FileReport } from '../../../local-uploader/upload-report.ts';
 
 const uploaded: FileReport = { path: 'a', outcome: 'uploaded', after: 'removed' };
 const present: FileReport = { path: 'b', outcome: 'present', after: 'kept' };
@@ -9,6 +9,51 @@ const damaged: FileReport = { path: 'e', outcome: 'damaged', code: 'MALFORMED', 
 const denied: FileReport = { path: 'f', outcome: 'failed', code: 'STORE_DENIED', retryable: false };
 const down: FileReport = { path: 'g', outcome: 'failed', code: 'STORE_UNAVAILABLE', retryable: true };
 const stuck: FileReport = { path: 'h', outcome: 'uploaded', code: 'SPOOL_INVALID', retryable: false };
+
+function tallied(files: readonly FileReport[]): UploadTally {
+  const tally = new UploadTally();
+  for (const file of files) tally.add(file);
+  return tally;
+}
+
+describe('UploadTally', () => {
+  it('counts each file once, by its last outcome, and lists by path', () => {
+    const tally = tallied([waiting, damaged, stuck, down, uploaded]);
+    tally.add({ ...uploaded, path: damaged.path });
+    const { counts, files } = tally.report('/s', { leftToOther: false });
+    expect(counts).toEqual({
+      uploaded: 3,
+      present: 0,
+      waiting: 1,
+      foreign: 0,
+      damaged: 0,
+      failed: 1,
+      retryable: 1,
+      notPutAway: 1,
+    });
+    expect(files.map(({ path, outcome }) => path + outcome)).toEqual([
+      'auploaded',
+      'dwaiting',
+      'euploaded',
+      'gfailed',
+      'huploaded',
+    ]);
+  });
+
+  it('forgets what waited', () => {
+    const tally = tallied([waiting, down]);
+    tally.forgetWaiting();
+    expect(tally.report('/s', { leftToOther: false })).toMatchObject({ counts: { waiting: 0, failed: 1 }, files: [down] });
+  });
+
+  it('lists the first of each kind only, and counts all', () => {
+    const many = (file: FileReport): FileReport[] =>
+      Array.from({ length: LISTED + 1 }, (_, index) => ({ ...file, path: file.path + index }));
+    const { counts, files } = tallied([...many(uploaded), ...many(down)]).report('/s', { leftToOther: false });
+    expect(counts).toMatchObject({ uploaded: LISTED + 1, failed: LISTED + 1, retryable: LISTED + 1 });
+    expect(files).toHaveLength(2 * LISTED);
+  });
+});
 
 describe('uploadExitCode', () => {
   it.each<[string, FileReport[], number]>([
@@ -21,6 +66,6 @@ describe('uploadExitCode', () => {
     ['one failed for now', [uploaded, down], 75],
     ['one for good, one for now', [denied, down], 75],
   ])('%s → %i', (_, files, code) => {
-    expect(uploadExitCode([{ folder: '/s', files, leftToOther: false }])).toBe(code);
+    expect(uploadExitCode([tallied(files).report('/s', { leftToOther: false })])).toBe(code);
   });
 });
