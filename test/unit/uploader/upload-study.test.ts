@@ -9,7 +9,7 @@ import { uploadSpool } from '../../../local-uploader/upload-spool.ts';
 import { uploadStudy, type UploadOptions, type UploadPorts } from '../../../local-uploader/upload-study.ts';
 import type { UploadReport } from '../../../local-uploader/upload-report.ts';
 import { parseObjectKey } from '../../../core/store/object-key.ts';
-import { buildImage } from '../../support/build-dicom.ts';
+import { buildDicom, buildImage, imageElements } from '../../support/build-dicom.ts';
 import { temporaryFolder, type TemporaryFolder } from '../../support/temporary-folder.ts';
 
 /** Whole seconds: `utimes` takes fractions as a binary number. */
@@ -319,6 +319,109 @@ describe('the uploader', () => {
       await uploadSpool(folder.path, portsOf(memory), quick);
       expect(await left()).toEqual([]);
       expect((await readdir(folder.path)).sort()).toEqual(['.storestow', '1.2.840.1', 'just-made']);
+    });
+
+    const uploadAll = async (): Promise<Record<string, string>> => {
+      const reports = await uploadSpool(folder.path, portsOf(memory), quick);
+      return Object.assign({}, ...reports.map(outcomes)) as Record<string, string>;
+    };
+
+    it('sets old files aside that are foreign or damaged, under their paths, and does not look at them again', async () => {
+      const cut = image(1).subarray(0, -10);
+      for (const place of ['', 'received/', 'received/10.0.0.1/', 'receiving/', 'study/series/']) {
+        await lay(`${place}notes`, 'call the ward');
+        await lay(`${place}cut`, cut);
+      }
+      await lay('study/series/whole', image(2));
+      const said = await uploadAll();
+      expect(Object.values(said).sort()).toEqual([
+        ...Array<string>(5).fill('damaged TRUNCATED'),
+        ...Array<string>(5).fill('foreign NOT_PART10'),
+        'uploaded',
+      ]);
+      const aside = (name: string, kind: string): string[] =>
+        ['', 'received/', 'received/10.0.0.1/', 'receiving/', 'study/series/'].map(
+          (place) => `set-aside/${kind}/${place}${name}`,
+        );
+      expect(await left()).toEqual([...aside('cut', 'damaged'), ...aside('notes', 'foreign')].sort());
+      expect((await readFile(at('set-aside/damaged/study/series/cut'))).equals(cut)).toBe(true);
+      expect((await readdir(folder.path)).sort()).toEqual(['.storestow', 'received', 'receiving', 'set-aside']);
+      expect(await uploadAll()).toEqual({});
+      await writeFile(at('set-aside/damaged/received/10.0.0.1/cut'), image(1));
+      await rename(at('set-aside/damaged/received/10.0.0.1/cut'), at('received/10.0.0.1/cut'));
+      expect(await uploadAll()).toEqual({ 'received/10.0.0.1/cut': 'uploaded' });
+      expect((await keys()).map((key) => parseObjectKey(key)?.sopInstanceUID)).toEqual(['1.2.3.1', '1.2.3.2']);
+    });
+
+    it('leaves young ones where they are, and links in any case', async () => {
+      const minutesAgo = new Date(Date.now() - 5 * 60_000);
+      await lay('study/notes', 'call the ward', minutesAgo);
+      await lay('received/10.0.0.1/cut', image(1).subarray(0, -10), minutesAgo);
+      await symlink('notes', at('study', 'link'));
+      const expected = {
+        'study/notes': 'foreign NOT_PART10',
+        'study/link': 'foreign SPOOL_INVALID',
+        'received/10.0.0.1/cut': 'damaged TRUNCATED',
+      };
+      expect(await uploadAll()).toEqual(expected);
+      expect(await uploadAll()).toEqual(expected);
+      expect(await left()).toEqual(Object.keys(expected).sort());
+    });
+
+    it('leaves what cannot be set aside where it is, and lists it', async () => {
+      await lay('study/notes', 'call the ward');
+      await mkdir(at('outside'));
+      await symlink('outside', at('set-aside'));
+      expect(await uploadAll()).toEqual({ 'study/notes': 'foreign NOT_PART10', 'set-aside': 'foreign SPOOL_INVALID' });
+      expect(await left()).toEqual(['set-aside', 'study/notes']);
+    });
+
+    it('takes no image without its pixels that storescp has left, and no file that has lost its bytes for a stray one', async () => {
+      const cut = buildDicom({ elements: imageElements({ sopUID: '1.2.3.1' }).filter(({ tag }) => tag !== 0x7fe00010) });
+      const zeros = new Uint8Array(5000);
+      for (const place of ['receiving', 'received/10.0.0.1', 'study']) {
+        await lay(`${place}/cut`, cut);
+        await lay(`${place}/empty`, '');
+        await lay(`${place}/zeros`, zeros);
+      }
+      await lay(
+        'receiving/report',
+        buildDicom({
+          elements: imageElements({ sopClassUID: '1.2.840.10008.5.1.4.1.1.88.11' }).filter(({ tag }) => tag < 0x00280000),
+        }),
+      );
+      expect(await uploadAll()).toEqual({
+        'receiving/cut': 'damaged TRUNCATED',
+        'receiving/empty': 'damaged TRUNCATED',
+        'receiving/zeros': 'damaged TRUNCATED',
+        'receiving/report': 'uploaded',
+        'received/10.0.0.1/cut': 'uploaded',
+        'received/10.0.0.1/empty': 'damaged TRUNCATED',
+        'received/10.0.0.1/zeros': 'damaged TRUNCATED',
+        'study/cut': 'uploaded',
+        'study/empty': 'foreign NOT_PART10',
+        'study/zeros': 'foreign NOT_PART10',
+      });
+    });
+
+    it('puts both contents under one SOP Instance UID of one sender into the bucket, whatever order and run they come in', async () => {
+      await lay('received/10.0.0.1/a', image(1));
+      await lay('received/10.0.0.1/b', buildImage({ sopUID: '1.2.3.1', callingAET: 'CT1', rows: 8 }));
+      await uploadAll();
+      await lay('received/10.0.0.1/a', buildImage({ sopUID: '1.2.3.1', callingAET: 'CT1', rows: 4 }));
+      expect(await uploadAll()).toEqual({ 'received/10.0.0.1/a': 'uploaded' });
+      const found = (await keys()).map((key) => parseObjectKey(key));
+      expect(found.map((parts) => parts?.sopInstanceUID)).toEqual(['1.2.3.1', '1.2.3.1', '1.2.3.1']);
+      expect(new Set(found.map((parts) => parts?.digest)).size).toBe(3);
+      expect(await left()).toEqual([]);
+    });
+
+    it('works off more folders than are locked at once, those first in which nothing has come since longest', async () => {
+      const count = 300;
+      for (let number = 0; number < count; number++) await lay(`study-${number}/a`, image(number));
+      const report = await uploadAll();
+      expect(Object.values(report)).toEqual(Array<string>(count).fill('uploaded'));
+      expect(await left()).toEqual([]);
     });
 
     it('says that a spool is missing', async () => {
