@@ -66,7 +66,7 @@ export function handoverOf(args: readonly string[], cwd: string, environment: st
     callingAET: seed?.callingAET ?? values['calling-aet'],
   };
   // A field that is undefined is not in the line.
-  return { spool: path === undefined ? spoolOf({ spool: values.spool, data }) : dirname(path), word: word as HandoverWord };
+  return { spool: path === undefined ? spoolOf({ spool: values.spool, data }, cwd) : dirname(path), word: word as HandoverWord };
 }
 
 interface Parsed {

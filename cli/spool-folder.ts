@@ -5,6 +5,9 @@ import { join, resolve } from 'node:path';
 export const DEFAULT_DATA = 'storestow-data';
 
 /** Absolute: `--spool`, else `spool` in the data folder. */
-export function spoolOf({ spool, data }: { readonly spool?: string | undefined; readonly data: string }): string {
-  return resolve(spool ?? join(data, 'spool'));
+export function spoolOf(
+  { spool, data }: { readonly spool?: string | undefined; readonly data: string },
+  cwd: string = process.cwd(),
+): string {
+  return resolve(cwd, spool ?? join(data, 'spool'));
 }

@@ -1,0 +1,91 @@
+import { appendFile, mkdir, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import {
+  announceSender,
+  forgetAnnouncements,
+  readAnnouncements,
+  senderOf,
+  type Announcement,
+} from '../../../local-uploader/announced-senders.ts';
+import { temporaryFolder, type TemporaryFolder } from '../../support/temporary-folder.ts';
+
+const A = { callingIP: '10.0.0.1', callingAET: 'CT1' };
+const B = { callingIP: '10.0.0.2' };
+
+describe('senderOf', () => {
+  const announcements: Announcement[] = [
+    { at: 1000, sender: A },
+    { at: 2000, sender: B },
+  ];
+
+  it.each([
+    [999, A],
+    [1000, A],
+    [1001, B],
+    [2000, B],
+    [2001, undefined],
+  ])('of what was written last at %i', (written, expected) => {
+    expect(senderOf(announcements, new Date(written))).toEqual(expected);
+  });
+
+  it('is unknown where nobody has said', () => {
+    expect(senderOf([], new Date(0))).toBeUndefined();
+  });
+});
+
+describe('announcements', () => {
+  let folder: TemporaryFolder;
+  const at = (...names: string[]): string => join(folder.path, ...names);
+
+  beforeEach(async () => {
+    folder = await temporaryFolder('announced');
+    await mkdir(at('state'));
+    await mkdir(at('spool', 'study'), { recursive: true });
+  });
+  afterEach(() => folder.remove());
+
+  const noted = async (): Promise<string> => at('state', (await readdir(at('state')))[0] ?? '');
+
+  it('are read in the order in which they were made, by whatever path, of this folder alone', async () => {
+    await announceSender(at('spool', 'study'), at('state'), { at: 1, sender: A });
+    await symlink(at('spool'), at('link'));
+    await announceSender(at('link', 'study'), at('state'), { at: 2, sender: B });
+    await announceSender(at('spool', 'other'), at('state'), { at: 3, sender: {} });
+    expect(await readAnnouncements(at('spool', 'study'), at('state'))).toEqual([
+      { at: 1, sender: A },
+      { at: 2, sender: B },
+    ]);
+  });
+
+  it('outlive a line that a power cut has left half written, and lines that are none', async () => {
+    await announceSender(at('spool', 'study'), at('state'), { at: 1, sender: A });
+    await appendFile(await noted(), 'null\n[]\n{"at":"x"}\n{"at":5,"callingIP":7}\n{"at":2,"calling');
+    await announceSender(at('spool', 'study'), at('state'), { at: 3, sender: B });
+    expect(await readAnnouncements(at('spool', 'study'), at('state'))).toEqual([
+      { at: 1, sender: A },
+      { at: 5, sender: {} },
+      { at: 3, sender: B },
+    ]);
+  });
+
+  it('are forgotten with the folder, which may never have had any', async () => {
+    await announceSender(at('spool', 'study'), at('state'), { at: 1, sender: A });
+    await rm(at('spool', 'study'), { recursive: true });
+    await forgetAnnouncements(at('spool', 'study'), at('state'));
+    await forgetAnnouncements(at('spool', 'study'), at('state'));
+    expect(await readdir(at('state'))).toEqual([]);
+  });
+
+  it('are neither written nor read through a link', async () => {
+    await announceSender(at('spool', 'study'), at('state'), { at: 1, sender: A });
+    const path = await noted();
+    await rename(path, at('moved'));
+    await writeFile(at('elsewhere'), '{"at":9}\n');
+    await symlink(at('elsewhere'), path);
+    await expect(announceSender(at('spool', 'study'), at('state'), { at: 2, sender: B })).rejects.toMatchObject({
+      code: 'SPOOL_INVALID',
+    });
+    await expect(readAnnouncements(at('spool', 'study'), at('state'))).rejects.toMatchObject({ code: 'SPOOL_INVALID' });
+  });
+});
