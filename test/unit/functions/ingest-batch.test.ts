@@ -355,6 +355,24 @@ describe('the study as a whole', () => {
 });
 
 describe('the bucket', () => {
+  it('having lost an object while its request gathered: that one is skipped, the others of the request are stowed', async () => {
+    const double = ingestDouble();
+    const { config, prepare, store } = double.ports;
+    const keys = await Promise.all(['1.1', '1.2', '1.3'].map((sop) => double.arrive({ sop })));
+    double.ports = {
+      ...double.ports,
+      // Then the tags are read once more before something is sent.
+      config: { ...config, archive: { ...config.archive, confirm: false } },
+      prepare: async (file, source) => {
+        const prepared = await prepare(file, source);
+        if (prepared.sopInstanceUID === '1.2') await store.delete(keys[1] ?? '');
+        return prepared;
+      },
+    };
+    expect((await ingest(double, keys)).map(({ state }) => state)).toEqual(['stowed', 'skipped', 'stowed']);
+    expect(double.archive.requests).toEqual([['1.1', '1.3']]);
+  });
+
   it.each([
     ['get', 'STORE_UNAVAILABLE'],
     ['head', 'STORE_UNAVAILABLE'],
