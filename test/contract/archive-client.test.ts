@@ -490,6 +490,49 @@ describe('with one instance that breaks each request it is in', () => {
     expect(arrivals(instances.slice(1))).toEqual(Array.from({ length: 7 }, () => 1));
   });
 
+  it('that an archive is too busy meanwhile does not have it forgotten: what is new goes first, and is stored', async () => {
+    const archive = client({ connections: 1, timeout: 0.3 });
+    const study = await knownStudy(archive);
+    const [hanging, ...others] = outgoingStudy(study, 3) as [OutgoingInstance, ...OutgoingInstance[]];
+    faults.breakOn('hang', hanging.sopInstanceUID);
+    expect(kinds(await archive.store([hanging]))).toEqual(['retryable ARCHIVE_AMBIGUOUS']);
+    faults.next('stow', { kind: 'answer', status: 503, headers: { 'Retry-After': '3600' } });
+    expect(kinds(await archive.store([hanging]))).toEqual(['retryable ARCHIVE_UNAVAILABLE']);
+    expect(kinds(await archive.store([hanging, ...others]))).toEqual(['retryable ARCHIVE_AMBIGUOUS', 'stored', 'stored']);
+    expect(requestSizes().slice(-2)).toEqual([2, 1]);
+  });
+
+  it('those that hang the archive do not keep a new study shut: the next time the others come before them', async () => {
+    const archive = client({ connections: 1, timeout: 0.3 });
+    const instances = outgoingStudy(newStudy(), 6);
+    faults.breakOn('hang', ...uidsOf(instances.slice(0, 3)));
+    expect(kinds(await archive.store(instances))).toEqual(instances.map(() => 'retryable ARCHIVE_AMBIGUOUS'));
+    expect(kinds(await archive.store(instances))).toEqual([
+      ...Array.from({ length: 3 }, () => 'retryable ARCHIVE_AMBIGUOUS'),
+      ...Array.from({ length: 3 }, () => 'stored'),
+    ]);
+  });
+
+  it('that it was stopped itself does not make it suspect the archive: the next request that breaks is divided', async () => {
+    const archive = client({ maxInstances: 8, connections: 1 });
+    const study = await knownStudy(archive);
+    for (let number = 1; number <= 3; number++) {
+      const stop = new AbortController();
+      const before = faults.of('stow').length;
+      faults.next('stow', { kind: 'no-answer', carriedOut: false });
+      const stopped = archive.store([outgoing(study, 100 + number)], { signal: stop.signal });
+      await waitUntil('it is sent', () => faults.of('stow').length > before, { interval: 1 });
+      stop.abort();
+      expect(kinds(await stopped)).toEqual(['retryable INVOCATION_TIMEOUT']);
+    }
+    const instances = outgoingStudy(study, 8);
+    faults.breakOn(500, instances[0]?.sopInstanceUID ?? '');
+    expect(kinds(await archive.store(instances))).toEqual([
+      'retryable ARCHIVE_FAILED',
+      ...Array.from({ length: 7 }, () => 'stored'),
+    ]);
+  });
+
   it('asks before each time that it sends again', async () => {
     const archive = client({ maxInstances: 8, connections: 1 });
     const study = await knownStudy(archive);
