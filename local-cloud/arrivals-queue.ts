@@ -258,16 +258,6 @@ export class ArrivalsQueue {
     );
   }
 
-  /** Gives dead messages, or those of these keys, all their tries again; gives how many. */
-  redrive(keys?: readonly string[]): number {
-    return this.#transaction(() => {
-      const revive = `UPDATE arrivals SET dead = 0, receives = 0, error = NULL, receipt = NULL, visible_at = ? WHERE dead = 1`;
-      if (keys === undefined) return Number(this.#database.prepare(revive).run(this.#now()).changes);
-      const one = this.#database.prepare(`${revive} AND key = ?`);
-      return keys.reduce((count, key) => count + Number(one.run(this.#now(), key).changes), 0);
-    });
-  }
-
   depth(): QueueDepth {
     return this.#guarded(() => {
       const row = this.#database

@@ -85,7 +85,7 @@ describe('ArrivalsQueue', () => {
     only(receive());
   });
 
-  it('waits longer after each failed try, then buries, then gives all tries again on redrive', () => {
+  it('waits longer after each failed try, then buries; queued anew it has all its tries again', () => {
     queue.enqueue([{ key: 'a' }]);
     expect(queue.release(only(receive()).receipt, { error: 'ARCHIVE_UNAVAILABLE' })).toBe('released');
     clock += 1_999;
@@ -100,20 +100,9 @@ describe('ArrivalsQueue', () => {
     clock += HOUR;
     expect(receive()).toEqual([]);
     expect(queue.deadLetters()).toEqual([{ key: 'a', receives: 3, error: 'ARCHIVE_UNAUTHORIZED' }]);
-    expect(queue.redrive(['other'])).toBe(0);
-    expect(queue.redrive(['a'])).toBe(1);
+    queue.enqueue([{ key: 'a' }]);
     expect(only(receive()).receives).toBe(1);
     expect(queue.deadLetters()).toEqual([]);
-  });
-
-  it('redrives all dead messages where no key is named', () => {
-    queue.enqueue([{ key: 'a' }, { key: 'b' }]);
-    for (let receives = 1; receives <= 3; receives++) {
-      for (const { receipt } of receive()) queue.release(receipt, { error: 'INTERNAL', delay: 0 });
-    }
-    expect(queue.deadLetters()).toHaveLength(2);
-    expect(queue.redrive()).toBe(2);
-    expect(receive()).toHaveLength(2);
   });
 
   it('does not count a try that was given back', () => {
