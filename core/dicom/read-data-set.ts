@@ -191,8 +191,9 @@ class Reader {
     // not know the VR, and has the short one; that is so if another element begins where it ends.
     if (vr === undefined && !(isCapital(first) && isCapital(second))) {
       const length = this.#view.getUint16(at + 6, !bigEndian);
+      const next = this.#gap?.at === at + 8 ? this.#gap.at : at + 8 + length;
       // Of any tag: a change to the one behind it must not make it unreadable.
-      if (!this.#leadsOn(at + 8 + length, limit, 0, { explicitVR, bigEndian })) {
+      if (!this.#leadsOn(next, limit, 0, { explicitVR, bigEndian })) {
         throw malformed(at, `${formatTag(tag)} has no value representation`);
       }
       return { tag, vr: 'UN', valueOffset: at + 8, length, undefinedLength: false };

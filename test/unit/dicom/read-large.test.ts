@@ -67,6 +67,15 @@ const FILES: readonly (readonly [name: string, file: Uint8Array])[] = [
       ],
     }),
   ],
+  [
+    'pixel data of no known VR',
+    buildDicom({
+      elements: [
+        { tag: 0x7fe00010, vr: '??', value: seededBytes(20) },
+        { tag: 0xfffcfffc, vr: 'OB', value: new Uint8Array(4) },
+      ],
+    }),
+  ],
   ['float pixels', buildDicom({ elements: [{ tag: 0x7fe00008, vr: 'OF', value: seededBytes(16) }] })],
   ['no pixel data', buildDicom({ elements: [{ tag: 0x00100010, vr: 'PN', value: 'A^B' }] })],
   ['deflated', buildImage({ transferSyntaxUID: DEFLATED_LE })],
@@ -79,7 +88,7 @@ describe('readLargePart10', () => {
     expect(await streamed(splice(large, CHANGES))).toEqual(await streamed(splice(readPart10(file), CHANGES)));
   });
 
-  it.each(FILES.slice(0, 7))('leaves the pixel data where it is: %s', async (_, file) => {
+  it.each(FILES.slice(0, 8))('leaves the pixel data where it is: %s', async (_, file) => {
     const { gap, dataSet } = await readLargePart10(sourceOf(file));
     const small = readPart10(file);
     const places = (elements: typeof dataSet.elements) =>
