@@ -9,7 +9,7 @@ import { stateFolder } from '../core/spool-layout.ts';
 import { createMemoryStore } from '../core/store/memory-store.ts';
 import type { ObjectStore } from '../core/store/object-store.ts';
 import { createDirectStore } from '../functions/direct/direct-store.ts';
-import { openSentJournal } from '../functions/direct/sent-journal.ts';
+import { openStowedJournal } from '../functions/direct/stowed-journal.ts';
 import { openPorts } from '../functions/ingest/open-ports.ts';
 import type { SeedArguments } from '../local-uploader/seed-arguments.ts';
 import type { UploadArguments } from './upload-arguments.ts';
@@ -23,7 +23,7 @@ export async function openDirectTarget(
   log: Log,
 ): Promise<ObjectStore> {
   const opened = await openPorts(directConfig(config, args, seed), log, createMemoryStore());
-  const journal = openSentJournal(await journalPath(folder, spool));
+  const journal = openStowedJournal(await journalPath(folder, spool));
   const direct = createDirectStore(opened.ports, { journal });
   return {
     ...direct,

@@ -8,7 +8,7 @@ import type { ObjectBody, ObjectHead, ObjectStore, PutOptions } from '../../core
 import { parseObjectKey } from '../../core/store/object-key.ts';
 import { ingestBatch } from '../ingest/ingest-batch.ts';
 import type { IngestPorts, IngestResult } from '../ingest/ports.ts';
-import type { SentJournal } from './sent-journal.ts';
+import type { StowedJournal } from './stowed-journal.ts';
 
 interface Waiting {
   readonly key: string;
@@ -19,7 +19,7 @@ interface Waiting {
 const GATHER = 20;
 
 export interface DirectStoreOptions {
-  readonly journal: SentJournal;
+  readonly journal: StowedJournal;
   /**
    * How many objects, of those stowed last, `head` still knows: more than an uploader has under way, fewer than a resident one
    * brings in a year. Of an older one the archive is asked again. Default 10 000.
@@ -103,7 +103,7 @@ export function createDirectStore(ports: IngestPorts, { journal, remembered = 10
  * | quarantined                                                  | fails for good; the file stays in the spool |
  * | retry, or none                                               | fails, to be tried again                    |
  */
-function failureOf(key: string, result: IngestResult | undefined, journal: SentJournal): StorestowError | undefined {
+function failureOf(key: string, result: IngestResult | undefined, journal: StowedJournal): StorestowError | undefined {
   if (result?.state === 'stowed' || (result?.code === 'CONFLICT' && wasStowed(key, journal))) return undefined;
   const code = result?.code ?? 'INTERNAL';
   const refused = result?.state === 'quarantined';
@@ -113,7 +113,7 @@ function failureOf(key: string, result: IngestResult | undefined, journal: SentJ
   return new StorestowError(code, message, { object: key, retryable: !refused });
 }
 
-function wasStowed(key: string, journal: SentJournal): boolean {
+function wasStowed(key: string, journal: StowedJournal): boolean {
   const parts = parseObjectKey(key);
   return parts !== undefined && journal.has(parts);
 }

@@ -4,12 +4,12 @@ import { createMemoryStore } from '../../../core/store/memory-store.ts';
 import type { ObjectStore } from '../../../core/store/object-store.ts';
 import type { Outcome } from '../../../core/stow/outcome.ts';
 import { createDirectStore } from '../../../functions/direct/direct-store.ts';
-import { openSentJournal } from '../../../functions/direct/sent-journal.ts';
+import { openStowedJournal } from '../../../functions/direct/stowed-journal.ts';
 import { FakeArchive, fakeObject, ingestDouble, type FakeInstance, type Script } from '../../support/ingest-double.ts';
 
 function double(script?: Script, store: ObjectStore = createMemoryStore()) {
   const { ports, archive } = ingestDouble({ archive: new FakeArchive(script), store });
-  return { ports, archive, store, direct: createDirectStore(ports, { journal: openSentJournal(':memory:') }) };
+  return { ports, archive, store, direct: createDirectStore(ports, { journal: openStowedJournal(':memory:') }) };
 }
 
 /** As the uploader does. */
@@ -138,7 +138,7 @@ describe('the store that is the archive', () => {
 
   it('forgets the oldest beyond what it is to remember; the archive is asked about it, and not sent it', async () => {
     const { ports, archive } = double();
-    const direct = createDirectStore(ports, { journal: openSentJournal(':memory:'), remembered: 2 });
+    const direct = createDirectStore(ports, { journal: openStowedJournal(':memory:'), remembered: 2 });
     const keys = [await put(direct, { sop: '1' }), await put(direct, { sop: '2' }), await put(direct, { sop: '3' })];
     const heads = await Promise.all(keys.map((key) => direct.head(key)));
     expect(heads.map((head) => head?.key)).toEqual([undefined, keys[1], keys[2]]);
@@ -149,8 +149,8 @@ describe('the store that is the archive', () => {
   describe('with an instance that the archive has before', () => {
     it('counts it as stowed where the archive holds this content', async () => {
       const { ports, archive } = double();
-      await put(createDirectStore(ports, { journal: openSentJournal(':memory:') }), { sop: '1' });
-      const other = createDirectStore(ports, { journal: openSentJournal(':memory:') });
+      await put(createDirectStore(ports, { journal: openStowedJournal(':memory:') }), { sop: '1' });
+      const other = createDirectStore(ports, { journal: openStowedJournal(':memory:') });
       expect(await put(other, { sop: '1' })).toBe(fakeObject({ sop: '1' }).key);
       expect(archive.sent).toEqual(['1']);
     });
@@ -158,14 +158,14 @@ describe('the store that is the archive', () => {
     it('keeps the file where the archive holds other content, and nothing says that it is of this original', async () => {
       const { ports, archive } = double();
       archive.held.set('1.2.3/1', { sopInstanceUID: '1', storageDigest: 'other' });
-      const direct = createDirectStore(ports, { journal: openSentJournal(':memory:') });
+      const direct = createDirectStore(ports, { journal: openStowedJournal(':memory:') });
       await expect(put(direct, { sop: '1' })).rejects.toMatchObject({ code: 'CONFLICT', retryable: false });
       expect(archive.sent).toEqual([]);
     });
 
     it('counts it as stowed where this original was stowed from here, whatever would be sent of it now', async () => {
       const { ports, archive } = double();
-      const journal = openSentJournal(':memory:');
+      const journal = openStowedJournal(':memory:');
       const key = await put(createDirectStore(ports, { journal }), { sop: '1' });
       archive.held.set('1.2.3/1', { sopInstanceUID: '1', storageDigest: 'of another time' });
       expect(await put(createDirectStore(ports, { journal }), { sop: '1' })).toBe(key);

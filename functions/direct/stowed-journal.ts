@@ -6,17 +6,17 @@ import type { DatabaseSync } from 'node:sqlite';
 import { StorestowError } from '../../core/errors.ts';
 import { openSharedDatabase } from '../../core/shared-database.ts';
 
-export interface SentInstance {
+export interface StowedInstance {
   readonly studyInstanceUID: string;
   readonly sopInstanceUID: string;
   /** Of the bytes received, as the object's key tells it. */
   readonly digest: string;
 }
 
-export interface SentJournal {
+export interface StowedJournal {
   /** On the disk when it returns. */
-  add(instance: SentInstance): void;
-  has(instance: SentInstance): boolean;
+  add(instance: StowedInstance): void;
+  has(instance: StowedInstance): boolean;
   close(): void;
 }
 
@@ -24,7 +24,7 @@ export interface SentJournal {
 const KEPT = 90 * 24 * 60 * 60_000;
 
 /** An SQLite file, made where absent, shared by processes; `:memory:` for none. Throws `SPOOL_INVALID`. */
-export function openSentJournal(path: string): SentJournal {
+export function openStowedJournal(path: string): StowedJournal {
   const database = open(path);
   const insert = database.prepare('INSERT OR IGNORE INTO stowed (study, sop, digest, at) VALUES (?, ?, ?, ?)');
   const find = database.prepare('SELECT 1 FROM stowed WHERE study = ? AND sop = ? AND digest = ?');
