@@ -1,6 +1,6 @@
 /** Check of `storestow doctor`: are the credentials to be had. Whether the archive accepts them, its own check shows. */
 import type { ArchiveConfig } from '../core/config/schema.ts';
-import { openCredentials, openTokenServer } from '../core/stow/authorization.ts';
+import { openCredentials, openTokenServer } from '../core/stow/open-credentials.ts';
 import { readTlsFiles } from '../core/stow/tls-files.ts';
 
 /** Tells of a token how long it lives, never the token. */

@@ -4,7 +4,7 @@ import type { ArchiveConfig } from '../config/schema.ts';
 import { StorestowError, type ErrorCode } from '../errors.ts';
 import { openAnnouncer } from './announce.ts';
 import { archiveOrigin, archiveUrl, type UrlSource } from './archive-url.ts';
-import { openCredentials } from './authorization.ts';
+import { openCredentials } from './open-credentials.ts';
 import { authorize } from './credentials.ts';
 import { openHttp, type BodySink, type HttpAnswer, type HttpClient, type HttpRequest, type HttpResult } from './http.ts';
 import { newBoundary, multipartType, type MultipartBody } from './multipart-body.ts';

@@ -5,7 +5,7 @@ import { inspect } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { archiveSchema, type ArchiveConfig } from '../../core/config/schema.ts';
 import { createLog } from '../../core/logging.ts';
-import { openTokenServer } from '../../core/stow/authorization.ts';
+import { openTokenServer } from '../../core/stow/open-credentials.ts';
 import type { OAuth2Auth } from '../../core/stow/client-credentials-grant.ts';
 import { createArchive } from '../../core/stow/dicomweb-archive.ts';
 import type { Archive } from '../../core/stow/outcome.ts';
