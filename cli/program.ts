@@ -1,8 +1,8 @@
 /** The subcommands put together, and the one place where an error becomes a line for a person and an exit code. */
-import { readFile } from 'node:fs/promises';
 import { asStorestowError } from '../core/errors.ts';
 import { Command, CommanderError, EXIT_CODES_HELP, type Subcommand } from './command.ts';
 import { EXIT, exitCodeOf, type Finish } from './exit-code.ts';
+import { version } from './version.ts';
 
 type Build = (finish: Finish) => Subcommand;
 
@@ -17,18 +17,6 @@ const SUBCOMMANDS = [
   { name: 'audit', group: 'Look:', load: async (): Promise<Build> => (await import('./audit.ts')).auditCommand },
   { name: 'doctor', group: 'Look:', load: async (): Promise<Build> => (await import('./doctor.ts')).doctorCommand },
 ] as const;
-
-async function version(): Promise<string> {
-  // From sources the package file is one folder up, from dist/ two.
-  for (const path of ['../package.json', '../../package.json']) {
-    try {
-      return (JSON.parse(await readFile(new URL(path, import.meta.url), 'utf8')) as { version: string }).version;
-    } catch {
-      continue;
-    }
-  }
-  return 'unknown';
-}
 
 export async function run(args: readonly string[]): Promise<number> {
   let exitCode: number = EXIT.done;

@@ -6,6 +6,7 @@ import type { Log } from '../core/logging.ts';
 import { RECEIVED_FOLDER, RECEIVING_FOLDER, STATE_FOLDER, stateFolder } from '../core/spool-layout.ts';
 import type { ObjectStore } from '../core/store/object-store.ts';
 import { announceSender } from '../local-uploader/announced-senders.ts';
+import { attendSpool } from '../local-uploader/attend-spool.ts';
 import { HandoverListener } from '../local-uploader/handover-listener.ts';
 import type { HandoverWord } from '../local-uploader/handover-word.ts';
 import { isMissing } from '../local-uploader/list-files.ts';
@@ -18,6 +19,7 @@ import { bucketAt, loadSettings, type Settings } from './settings.ts';
 import { spoolOf } from './spool-folder.ts';
 import { senderOf, uploadOptionsOf, type UploadArguments } from './upload-arguments.ts';
 import { UploadNotes } from './upload-notes.ts';
+import { version } from './version.ts';
 
 /** Seconds; an exec of `storescp -xcs` comes sooner after the last instance, and with it the sender's address. */
 const ANNOUNCED_WITHIN = 60;
@@ -38,9 +40,23 @@ export async function stayAtSpool({ args, seed, settings, store, log }: Resident
   const { config, bucket, data } = settings;
   const spool = spoolOf({ spool: args.spool, data });
   const notes = new UploadNotes(spool, config, log);
-  const ports = { store, log, now: () => new Date(), ...notes.ports };
+  const now = (): Date => new Date();
+  const ports = { store, log, now, ...notes.ports };
   const options = uploadOptionsOf(args, seed, config);
   const own = { bucket: bucketAt(bucket, process.cwd()), options, marks: config.upload.marks };
+  const over = new AbortController();
+  const attending = attendSpool(
+    spool,
+    { store, log, now, onLook: () => notes.look() },
+    {
+      site: config.site,
+      version: await version(),
+      // Without a bucket there is nowhere to write one.
+      heartbeat: args.direct === true ? 0 : config.upload.heartbeat,
+      disk: config.upload.disk,
+      signal: AbortSignal.any([ending, over.signal]),
+    },
+  );
   let listener: HandoverListener | undefined;
   try {
     await watchSpool(
@@ -60,7 +76,9 @@ export async function stayAtSpool({ args, seed, settings, store, log }: Resident
       },
     );
   } finally {
+    over.abort();
     await listener?.close();
+    await attending;
     await notes.close();
     // The channel that is listened to would keep this process alive.
     process.off('disconnect', orphaned);

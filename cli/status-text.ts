@@ -8,7 +8,7 @@ const MOST_LISTED = 20;
 const YEAR = 365 * 86_400;
 
 export function statusText(status: SpoolStatus): string {
-  const { waiting, receiving, uploading, doneToday, failed, foreign, rate, disk } = status;
+  const { waiting, receiving, uploading, doneToday, failed, foreign, setAside, rate, disk } = status;
   const lines: (readonly [string, string])[] = [
     ['receiving', `${count(receiving.instances, 'instance')}, ${formatBytes(receiving.bytes)}`],
     ['waiting', waitingText(status)],
@@ -16,6 +16,7 @@ export function statusText(status: SpoolStatus): string {
     ['done today', `${studies(doneToday.studies)}, ${count(doneToday.instances, 'instance')}, ${formatBytes(doneToday.bytes)}`],
     ['failed', count(failed.length, 'file')],
     ['foreign', count(foreign.length, 'file')],
+    ['set aside', `${count(setAside.damaged.length, 'damaged file')}, ${count(setAside.foreign.length, 'foreign file')}`],
     [
       'rate',
       `${rate.instancesPerMinute.toFixed(1)} instances a minute, ${formatBytes(Math.round(rate.bytesPerSecond))}/s (ten minutes)`,
@@ -27,7 +28,14 @@ export function statusText(status: SpoolStatus): string {
       'oldest',
       `${duration((status.at.getTime() - waiting.oldest.getTime()) / 1000)} (${waiting.oldest.toISOString()})`,
     ]);
-  const troubles = [...listed('failed', failed), ...listed('foreign', foreign)];
+  const troubles = [
+    ...listed('failed', failed),
+    ...listed('foreign', foreign),
+    ...listed(
+      'set aside',
+      [...setAside.damaged, ...setAside.foreign].map((path) => ({ path })),
+    ),
+  ];
   return `${[...lines.map(([name, text]) => `${name.padEnd(11)}${text}`), ...troubles].join('\n')}\n`;
 }
 

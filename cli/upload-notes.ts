@@ -23,6 +23,11 @@ export class UploadNotes {
     },
   };
 
+  /** How full the disk is now. */
+  look(): void {
+    this.#journal.look();
+  }
+
   /** When all of it is written. */
   async close(): Promise<void> {
     await this.#marker?.settled();

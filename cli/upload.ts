@@ -10,6 +10,8 @@ import { stateFolder } from '../core/spool-layout.ts';
 import { openStore } from '../core/store/open-store.ts';
 import type { ObjectStore } from '../core/store/object-store.ts';
 import { announceSender } from '../local-uploader/announced-senders.ts';
+import { beatOnce } from '../local-uploader/attend-spool.ts';
+import { BucketGate } from '../local-uploader/bucket-gate.ts';
 import { parseSeedArguments, type SeedArguments } from '../local-uploader/seed-arguments.ts';
 import { uploadExitCode, type UploadReport } from '../local-uploader/upload-report.ts';
 import { uploadSpool } from '../local-uploader/upload-spool.ts';
@@ -34,6 +36,7 @@ import { spoolOf } from './spool-folder.ts';
 import { printable } from './table.ts';
 import { senderOf, uploadOptionsOf, type UploadArguments } from './upload-arguments.ts';
 import { UploadNotes } from './upload-notes.ts';
+import { version } from './version.ts';
 
 export function uploadCommand(finish: Finish): Subcommand {
   return new Command('upload')
@@ -128,10 +131,12 @@ async function upload(
   let files = 0;
   const onProgress = (): void => progress.step(++files);
   const uploadOptions = uploadOptionsOf(options, seed, config);
+  const now = (): Date => new Date();
+  const gate = new BucketGate({ log, now });
   const noting = async <Result>(spool: string, work: (ports: UploadPorts) => Promise<Result>): Promise<Result> => {
     const notes = new UploadNotes(spool, config, log);
     try {
-      return await work({ store, log, now: () => new Date(), onProgress, ...notes.ports });
+      return await work({ store, log, now, gate, onProgress, ...notes.ports });
     } finally {
       await notes.close();
     }
@@ -139,12 +144,15 @@ async function upload(
   try {
     if (options.all === true) {
       const spool = spoolOf({ spool: options.spool, data });
-      return await noting(spool, (ports) => uploadSpool(spool, ports, uploadOptions));
+      const reports = await noting(spool, (ports) => uploadSpool(spool, ports, uploadOptions));
+      const beats = options.direct !== true && config.upload.heartbeat > 0 && gate.bucket.state === 'taking';
+      if (beats) await beatOnce(spool, { store, log, now }, { site: config.site, version: await version() });
+      return reports;
     }
     if (folders.length === 0) throw new StorestowError('USAGE', "give a study's folder, or --all");
     const reports: UploadReport[] = [];
     for (const folder of folders) {
-      await announce(folder, uploadOptions);
+      await announce(folder, uploadOptions, log);
       reports.push(await noting(dirname(resolve(folder)), (ports) => uploadStudy(folder, ports, uploadOptions)));
     }
     return reports;
@@ -153,12 +161,16 @@ async function upload(
   }
 }
 
-/** For whoever uploads what this run leaves behind. */
-async function announce(folder: string, options: UploadOptions): Promise<void> {
+/** For whoever uploads what this run leaves behind. The run itself does not need it, and may be what makes room on a full disk. */
+async function announce(folder: string, options: UploadOptions, log: Log): Promise<void> {
   const sender = senderOf(options);
   const path = resolve(folder);
-  if (Object.keys(sender).length > 0 && existsSync(path))
+  if (Object.keys(sender).length === 0 || !existsSync(path)) return;
+  try {
     await announceSender(path, stateFolder(dirname(path)), { at: Date.now(), sender });
+  } catch (err) {
+    log.warn({ folder: path, err }, 'who sent this study could not be noted; another run would upload it without its sender');
+  }
 }
 
 /** What a person must look at, a line each; the rest as counts. */

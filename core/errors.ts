@@ -68,6 +68,7 @@ const RETRYABLE = {
   INVOCATION_TIMEOUT: true,
   // Audit
   MANIFEST_INVALID: false,
+  HEARTBEAT_INVALID: false,
   // Use
   CONFIG_INVALID: false,
   USAGE: false,

@@ -8,7 +8,8 @@ import { fileSource } from '../core/dicom/file-source.ts';
 import { identify } from '../core/dicom/identify.ts';
 import { readLargePart10 } from '../core/dicom/read-large.ts';
 import { isErrorCode, StorestowError } from '../core/errors.ts';
-import { RECEIVING_ABANDONED_AFTER, RECEIVING_FOLDER } from '../core/spool-layout.ts';
+import { RECEIVING_ABANDONED_AFTER, RECEIVING_FOLDER, SET_ASIDE_FOLDER } from '../core/spool-layout.ts';
+import { ASIDES } from './decide-set-aside.ts';
 import { modifiedAt } from './file-identity.ts';
 import { listFolder, type ListedFile } from './list-files.ts';
 import type { NotedFile, NotedMinute, SpoolFacts, SpoolFile } from './spool-status.ts';
@@ -20,8 +21,15 @@ const AT_ONCE = 16;
 /** Milliseconds since an uploader's last word from which it is not at work any more. */
 const SILENT = 10_000;
 
-/** Throws `SPOOL_INVALID` where there is no spool, or it cannot be read. */
-export async function lookAtSpool(spool: string, now: Date): Promise<SpoolFacts> {
+/**
+ * `studies`: files are looked into for their study, which takes a while where thousands wait. Throws `SPOOL_INVALID` where there is no
+ * spool, or it cannot be read.
+ */
+export async function lookAtSpool(
+  spool: string,
+  now: Date,
+  { studies = true }: { readonly studies?: boolean } = {},
+): Promise<SpoolFacts> {
   const root = resolve(spool);
   await mustBeThere(root);
   const { files, others } = await listFolder(root, { recursive: true });
@@ -29,7 +37,7 @@ export async function lookAtSpool(spool: string, now: Date): Promise<SpoolFacts>
   const disk = await statfs(root);
   const listed = files.map((file) => spoolFile(file, root, now));
   return {
-    files: await withStudies(listed, notes.noted, notes.sending),
+    files: studies ? await withStudies(listed, notes.noted, notes.sending) : listed,
     others,
     ...notes,
     disk: {
@@ -58,9 +66,16 @@ async function isThere(path: string): Promise<boolean> {
 
 function spoolFile({ path, identity }: ListedFile, root: string, now: Date): SpoolFile {
   const modified = modifiedAt(identity);
-  const [folder = ''] = relative(root, path).split(sep);
+  const [folder = '', inner] = relative(root, path).split(sep);
+  const aside = folder === SET_ASIDE_FOLDER ? (ASIDES.find((one) => one === inner) ?? 'foreign') : undefined;
   const young = now.getTime() - modified.getTime() < RECEIVING_ABANDONED_AFTER * 1000;
-  return { path, size: Number(identity.size), modified, receiving: folder === RECEIVING_FOLDER && young };
+  return {
+    path,
+    size: Number(identity.size),
+    modified,
+    receiving: folder === RECEIVING_FOLDER && young,
+    ...(aside === undefined ? {} : { aside }),
+  };
 }
 
 async function withStudies(
@@ -68,7 +83,10 @@ async function withStudies(
   noted: SpoolFacts['noted'],
   sending: SpoolFacts['sending'],
 ): Promise<SpoolFile[]> {
-  const unknown = files.filter(({ path, receiving }) => !receiving && !sending.has(path) && noted.get(path)?.study === undefined);
+  const unknown = files.filter(
+    ({ path, receiving, aside }) =>
+      !receiving && aside === undefined && !sending.has(path) && noted.get(path)?.study === undefined,
+  );
   const looked = unknown.toSorted((a, b) => a.modified.getTime() - b.modified.getTime()).slice(0, LOOKED_INTO);
   const studies = new Map(await mapConcurrently(looked, AT_ONCE, async ({ path }) => [path, await studyOf(path)] as const));
   return files.map((file) => {

@@ -1,5 +1,8 @@
 /** The state of a site in numbers: a function of what lies in the spool, what the uploaders noted, the disk, and the time. */
+import type { DiskThresholds } from '../core/config/schema.ts';
 import type { ErrorCode } from '../core/errors.ts';
+import type { Aside } from './decide-set-aside.ts';
+import { shortagesOf, type Disk } from './decide-disk.ts';
 
 export interface SpoolFile {
   readonly path: string;
@@ -8,6 +11,8 @@ export interface SpoolFile {
   readonly modified: Date;
   /** storescp may still be writing it. */
   readonly receiving: boolean;
+  /** An uploader has put it out of the way. */
+  readonly aside?: Aside;
   /** StudyInstanceUID, where somebody has looked. */
   readonly study?: string;
 }
@@ -28,14 +33,6 @@ export interface NotedMinute {
   readonly bytes: number;
   readonly freeBytes?: number;
   readonly freeFiles?: number;
-}
-
-export interface Disk {
-  readonly freeBytes: number;
-  readonly totalBytes: number;
-  /** How many more files the file system takes; 0 of 0 where it has no bound. */
-  readonly freeFiles: number;
-  readonly totalFiles: number;
 }
 
 export interface SpoolFacts {
@@ -73,8 +70,12 @@ export interface SpoolStatus {
   readonly failed: readonly Trouble[];
   /** Not DICOM, or no file: left where it is. */
   readonly foreign: readonly Trouble[];
+  /** Below `set-aside/`, until a person looks. */
+  readonly setAside: Readonly<Record<Aside, readonly string[]>>;
   /** Why the last try left what waits, with how many files each. */
   readonly reasons: Readonly<Partial<Record<ErrorCode, number>>>;
+  /** Of the files that are there. */
+  readonly lastError?: { readonly code: ErrorCode; readonly at: Date };
   /** Of the last ten minutes. */
   readonly rate: { readonly instancesPerMinute: number; readonly bytesPerSecond: number };
   /** `fullInSeconds`: at the present rate; absent where it does not fill. */
@@ -92,6 +93,7 @@ const LEAST_FILL_WINDOW = 5 * MINUTE;
  *
  * | being received | being sent | noted, not written since      | counts as |
  * |----------------|------------|-------------------------------|-----------|
+ * | set aside      | any        | any                           | set aside |
  * | yes            | any        | any                           | receiving |
  * | no             | yes        | any                           | uploading |
  * | no             | no         | no                            | waiting   |
@@ -100,9 +102,10 @@ const LEAST_FILL_WINDOW = 5 * MINUTE;
  * | no             | no         | failed, and retryable         | waiting   |
  * | no             | no         | damaged, failed, not put away | failed    |
  */
-export type FileState = 'receiving' | 'uploading' | 'waiting' | 'kept' | 'foreign' | 'failed';
+export type FileState = 'aside' | 'receiving' | 'uploading' | 'waiting' | 'kept' | 'foreign' | 'failed';
 
 export function stateOf(file: SpoolFile, noted: NotedFile | undefined, sending: boolean): FileState {
+  if (file.aside !== undefined) return 'aside';
   if (file.receiving) return 'receiving';
   if (sending) return 'uploading';
   if (noted === undefined || file.modified > noted.at) return 'waiting';
@@ -135,7 +138,9 @@ export function spoolStatus(facts: SpoolFacts): SpoolStatus {
     doneToday: facts.today,
     failed: of('failed').map((file) => troubleOf(file, noted)),
     foreign: [...of('foreign').map((file) => troubleOf(file, noted)), ...facts.others.map((path) => ({ path }))],
+    setAside: { foreign: asideOf(of('aside'), 'foreign'), damaged: asideOf(of('aside'), 'damaged') },
     reasons: reasonsOf(waiting, noted),
+    ...lastErrorOf(facts),
     rate: {
       instancesPerMinute: sum(recent, ({ instances }) => instances) / (RATE_WINDOW / MINUTE),
       bytesPerSecond: sum(recent, ({ bytes }) => bytes) / (RATE_WINDOW / 1000),
@@ -147,6 +152,19 @@ export function spoolStatus(facts: SpoolFacts): SpoolStatus {
 function troubleOf({ path }: SpoolFile, noted: SpoolFacts['noted']): Trouble {
   const code = noted.get(path)?.code;
   return { path, ...(code === undefined ? {} : { code }) };
+}
+
+function asideOf(files: readonly SpoolFile[], aside: Aside): string[] {
+  return files.filter((file) => file.aside === aside).map(({ path }) => path);
+}
+
+function lastErrorOf({ files, noted }: SpoolFacts): Pick<SpoolStatus, 'lastError'> {
+  let last: NonNullable<SpoolStatus['lastError']> | undefined;
+  for (const { path } of files) {
+    const { code, at } = noted.get(path) ?? {};
+    if (code !== undefined && at !== undefined && (last === undefined || at > last.at)) last = { code, at };
+  }
+  return last === undefined ? {} : { lastError: last };
 }
 
 function reasonsOf(waiting: readonly SpoolFile[], noted: SpoolFacts['noted']): SpoolStatus['reasons'] {
@@ -196,20 +214,22 @@ function sum<T>(list: readonly T[], value: (one: T) => number): number {
 /** Milliseconds that something may wait before it is worth a look. */
 const LATE = 15 * MINUTE;
 const SOON_FULL = 24 * 60 * 60;
-const LITTLE_FREE = 0.05;
 
 /**
  * | state                                                                      | code |
  * |----------------------------------------------------------------------------|------|
- * | a file that will not go by itself                                          | 1    |
+ * | a file that will not go by itself, or that was set aside as damaged        | 1    |
  * | otherwise one that waits after a try, or since a quarter of an hour        | 75   |
- * | otherwise a disk that is full within a day, or has less than 5 % free      | 75   |
+ * | otherwise a disk that is full within a day, or has less free than it must  | 75   |
  * | otherwise (foreign files are only listed)                                  | 0    |
  */
-export function statusExitCode({ at, waiting, failed, reasons, disk }: SpoolStatus): 0 | 1 | 75 {
-  if (failed.length > 0) return 1;
+export function statusExitCode(
+  { at, waiting, failed, setAside, reasons, disk }: SpoolStatus,
+  thresholds: DiskThresholds = {},
+): 0 | 1 | 75 {
+  if (failed.length + setAside.damaged.length > 0) return 1;
   const late = waiting.oldest !== undefined && at.getTime() - waiting.oldest.getTime() > LATE;
-  const littleFree = disk.freeBytes < disk.totalBytes * LITTLE_FREE || disk.freeFiles < disk.totalFiles * LITTLE_FREE;
+  const littleFree = shortagesOf(disk, thresholds).length > 0;
   const soonFull = disk.fullInSeconds !== undefined && disk.fullInSeconds < SOON_FULL;
   return late || Object.keys(reasons).length > 0 || littleFree || soonFull ? 75 : 0;
 }

@@ -93,6 +93,11 @@ export class UploadJournal {
     this.#arm();
   }
 
+  /** How full the disk is now is noted, though nothing is uploaded. */
+  look(): void {
+    this.#arm();
+  }
+
   async close(): Promise<void> {
     clearInterval(this.#timer);
     this.#sending.clear();

@@ -147,6 +147,12 @@ export const encodeSchema = z.strictObject({
   threads: z.int().min(0).default(0),
 });
 
+/** What the spool's disk must have free; where it has less, the resident uploader warns. Absent: 5 % of what it has. */
+const diskSchema = z.strictObject({
+  warnFreeBytes: z.int().min(0).optional(),
+  warnFreeInodes: z.int().min(0).optional(),
+});
+
 export const uploadSchema = z.strictObject({
   /** What becomes of a file that the bucket holds verified. */
   after: z.enum(['remove', 'keep', 'move']).default('remove'),
@@ -158,6 +164,9 @@ export const uploadSchema = z.strictObject({
   settle: z.number().min(0).default(1),
   /** Tags and comments on files that stay, for the Finder and the file managers of Linux. */
   marks: z.boolean().default(true),
+  /** Seconds between two heartbeats of the resident uploader in the bucket; 0: none, and none of `upload --all` either. */
+  heartbeat: z.int().min(0).max(86_400).default(60),
+  disk: diskSchema.prefault({}),
 });
 
 export const ingestSchema = z.strictObject({
@@ -215,4 +224,5 @@ export type ArchiveAuth = z.output<typeof authSchema>;
 export type ArchiveTls = z.output<typeof tlsSchema>;
 export type CoerceConfig = z.output<typeof coerceSchema>;
 export type WorklistConfig = NonNullable<CoerceConfig['worklist']>;
+export type DiskThresholds = Config['upload']['disk'];
 export type ReceiverConfig = z.output<typeof receiverSchema>;

@@ -10,6 +10,7 @@ const status: SpoolStatus = {
   doneToday: { studies: 5, instances: 700, bytes: 350_000_000 },
   failed: Array.from({ length: 22 }, (_, index) => ({ path: `/spool/\u001b[2J${index}`, code: 'TRUNCATED' as const })),
   foreign: [{ path: '/spool/link' }],
+  setAside: { damaged: ['/spool/set-aside/damaged/a'], foreign: [] },
   reasons: { STORE_UNAVAILABLE: 3 },
   rate: { instancesPerMinute: 12.34, bytesPerSecond: 1_234_567.8 },
   disk: { freeBytes: 5e9, totalBytes: 1e10, freeFiles: 99, totalFiles: 100, fullInSeconds: 100_000 },
@@ -17,7 +18,7 @@ const status: SpoolStatus = {
 
 describe('statusText', () => {
   it('says all of it, a line each', () => {
-    expect(statusText(status).split('\n').slice(0, 10)).toEqual([
+    expect(statusText(status).split('\n').slice(0, 11)).toEqual([
       'receiving  1 instance, 500 B',
       'waiting    at least 1 study, 3 instances, 3.0 kB; the last try: STORE_UNAVAILABLE 3',
       'oldest     2 h 30 min (2026-11-25T09:30:00.000Z)',
@@ -25,6 +26,7 @@ describe('statusText', () => {
       'done today 5 studies, 700 instances, 350.0 MB',
       'failed     22 files',
       'foreign    1 file',
+      'set aside  1 damaged file, 0 foreign files',
       'rate       12.3 instances a minute, 1.2 MB/s (ten minutes)',
       'disk       5.0 GB free, 50 % of it, 99 % of its inodes; full in 1 d 3 h at the present rate',
       'failed /spool/\ufffd[2J0: TRUNCATED',
@@ -36,6 +38,7 @@ describe('statusText', () => {
     expect(lines.filter((line) => line.startsWith('failed /'))).toHaveLength(20);
     expect(lines).toContain('failed … and 2 more (--json has all)');
     expect(lines).toContain('foreign /spool/link');
+    expect(lines).toContain('set aside /spool/set-aside/damaged/a');
   });
 
   it.each([undefined, 400 * 86_400])('a disk that is full in %s seconds is not filling', (fullInSeconds) => {

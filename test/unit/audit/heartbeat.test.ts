@@ -1,0 +1,108 @@
+import { describe, expect, it } from 'vitest';
+import { heartbeatKey, parseHeartbeat, putHeartbeat, readHeartbeats, type SeenHeartbeat } from '../../../core/audit/heartbeat.ts';
+import { createMemoryStore } from '../../../core/store/memory-store.ts';
+import { heartbeatOf } from '../../../local-uploader/heartbeat.ts';
+import { spoolStatus, type SpoolFacts } from '../../../local-uploader/spool-status.ts';
+
+const now = new Date('2026-11-25T12:00:00Z');
+const at = now.toISOString();
+const facts: SpoolFacts = {
+  files: [
+    {
+      path: '/spool/received/10.0.0.1/a',
+      size: 1000,
+      modified: new Date('2026-11-25T11:00:00Z'),
+      receiving: false,
+      study: '1.2.3',
+    },
+    { path: '/spool/study/b', size: 500, modified: new Date('2026-11-25T11:30:00Z'), receiving: false },
+    { path: '/spool/set-aside/foreign/c', size: 5, modified: now, receiving: false, aside: 'foreign' },
+  ],
+  others: [],
+  noted: new Map([
+    ['/spool/study/b', { outcome: 'failed', code: 'CONFLICT', retryable: false, at: new Date('2026-11-25T11:50:00Z') }],
+    ['/spool/gone', { outcome: 'failed', code: 'STORE_FULL', retryable: true, at: now }],
+  ]),
+  sending: new Map(),
+  today: { studies: 2, instances: 30, bytes: 9000 },
+  minutes: [],
+  disk: { freeBytes: 1e6, totalBytes: 2e6, freeFiles: 10, totalFiles: 20 },
+  now,
+};
+const resident = { since: new Date('2026-11-01T00:00:00Z'), every: 60 };
+const about = { site: 'north/1', version: '1.2.3' };
+
+async function seenIn(store: ReturnType<typeof createMemoryStore>): Promise<readonly SeenHeartbeat[]> {
+  return Array.fromAsync(readHeartbeats(store, () => new Date()));
+}
+
+describe('heartbeatOf', () => {
+  it('counts what the spool has; no path and no UID is in it', () => {
+    const heartbeat = heartbeatOf(spoolStatus(facts), { ...about, resident });
+    expect(heartbeat).toEqual({
+      version: 1,
+      site: 'north/1',
+      at,
+      storestow: '1.2.3',
+      since: '2026-11-01T00:00:00.000Z',
+      every: 60,
+      backlog: { instances: 1, bytes: 1000, oldest: '2026-11-25T11:00:00.000Z' },
+      failed: 1,
+      setAside: { foreign: 1, damaged: 0 },
+      doneToday: { instances: 30, bytes: 9000 },
+      disk: { freeBytes: 1e6, freeInodes: 10, fullInSeconds: expect.any(Number) as number },
+      lastError: { code: 'CONFLICT', at: '2026-11-25T11:50:00.000Z' },
+    });
+  });
+
+  it('leaves out what there is not', () => {
+    const disk = { ...facts.disk, freeFiles: 0, totalFiles: 0 };
+    const heartbeat = heartbeatOf(spoolStatus({ ...facts, files: [], disk }), about);
+    expect(heartbeat).toEqual({
+      ...{ version: 1, site: 'north/1', at, storestow: '1.2.3', backlog: { instances: 0, bytes: 0 }, failed: 0 },
+      ...{ setAside: { foreign: 0, damaged: 0 }, doneToday: { instances: 30, bytes: 9000 }, disk: { freeBytes: 1e6 } },
+    });
+  });
+});
+
+describe('a heartbeat in the bucket', () => {
+  it('stands under the name of its site, outside of what raises events, and replaces the one before', async () => {
+    expect(heartbeatKey('north/1')).toBe('heartbeats/north%2F1.json');
+    const store = createMemoryStore();
+    const heartbeat = heartbeatOf(spoolStatus(facts), { ...about, resident });
+    await putHeartbeat(store, { ...heartbeat, failed: 7 });
+    await putHeartbeat(store, heartbeat);
+    await putHeartbeat(store, { ...heartbeat, site: 'a' });
+    const seen = await seenIn(store);
+    expect(seen.map(({ heartbeat: one }) => one)).toEqual([{ ...heartbeat, site: 'a' }, heartbeat]);
+  });
+
+  const good = heartbeatOf(spoolStatus(facts), about);
+  it.each<[string, unknown]>([
+    ['no JSON', undefined],
+    ['another site', { ...good, site: 'south' }],
+    ['another form', { ...good, version: 2 }],
+    ['no count', { ...good, failed: -1 }],
+    ['text where a code stands', { ...good, lastError: { code: '\u001b[2J', at } }],
+  ])('%s is no heartbeat, and hides no other one', async (_, body) => {
+    const text = body === undefined ? '{' : JSON.stringify(body);
+    const bytes = new TextEncoder().encode(text);
+    expect(() => parseHeartbeat(bytes, heartbeatKey('north/1'))).toThrow(expect.objectContaining({ code: 'HEARTBEAT_INVALID' }));
+    const store = createMemoryStore();
+    await store.put(heartbeatKey('north/1'), bytes);
+    await putHeartbeat(store, { ...good, site: 'south' });
+    const seen = await seenIn(store);
+    expect(seen).toMatchObject([{ heartbeat: { code: 'HEARTBEAT_INVALID' } }, { heartbeat: { site: 'south' } }]);
+  });
+
+  it('one that is too long is not read', async () => {
+    const store = createMemoryStore();
+    await store.put(heartbeatKey('a'), new TextEncoder().encode(JSON.stringify({ ...good, more: 'x'.repeat(20_000) })));
+    expect(await seenIn(store)).toMatchObject([{ heartbeat: { code: 'HEARTBEAT_INVALID' } }]);
+  });
+
+  it('may say more than this version knows', () => {
+    const more = { ...good, site: 'a', weather: 'fine' };
+    expect(parseHeartbeat(new TextEncoder().encode(JSON.stringify(more)), heartbeatKey('a'))).toEqual({ ...good, site: 'a' });
+  });
+});
