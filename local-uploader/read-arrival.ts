@@ -2,15 +2,16 @@
  * Reads a file of the spool to its end: what proves it whole gives its digest and says what it is. A large one passes by, and only
  * what stands around its pixel data is kept.
  */
-import { createHash } from 'node:crypto';
-import { constants } from 'node:fs';
+import { hash } from 'node:crypto';
+import { constants, fstatSync } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { StorestowError } from '../core/errors.ts';
 import type { DataSet, Tag } from '../core/dicom/data-set.ts';
-import { fileSource } from '../core/dicom/file-source.ts';
+import { fileSource, readExactly, readFully } from '../core/dicom/file-source.ts';
 import { readLargePart10 } from '../core/dicom/read-large.ts';
 import { readFileHead, readPart10 } from '../core/dicom/read-part10.ts';
 import { TAG } from '../core/dicom/tags.ts';
+import { digestParts } from '../core/store/part-digests.ts';
 import { identityOf, sameFile, type FileIdentity } from './file-identity.ts';
 import { lacksPixels } from './lacks-pixels.ts';
 
@@ -33,12 +34,15 @@ export interface Arrival {
   readonly identity: FileIdentity;
   /** The file as it was read; not of one larger than `IN_MEMORY_LIMIT`. */
   readonly bytes?: Uint8Array;
+  /** Of a larger one the SHA-256 of each part, as stores cut it. */
+  readonly parts?: readonly string[];
 }
 
 /** Bytes up to which a file is read into memory, and sent from there; a larger one is streamed. */
 export const IN_MEMORY_LIMIT: number = 16 * 1024 * 1024;
 
-const CHUNK = 4 * 1024 * 1024;
+/** Bytes of a larger file that must show that it is one of DICOM. */
+const HEAD = 4 * 1024 * 1024;
 
 /**
  * Throws `NOT_PART10`, `MALFORMED`, `TRUNCATED`, `UNSUPPORTED_TRANSFER_SYNTAX`, `TOO_LARGE`, `MISSING_UID`; `FILE_CHANGED` where the file was
@@ -47,10 +51,12 @@ const CHUNK = 4 * 1024 * 1024;
 export async function readArrival(path: string): Promise<Arrival> {
   const handle = await openRegularFile(path);
   try {
-    const { bytes, size, sha256, identity } = await readWhole(handle, path);
+    const identity = identityNow(handle, path);
+    const size = Number(identity.size);
+    const { sha256, ...read } = size <= IN_MEMORY_LIMIT ? await readWhole(handle, size, path) : await readBy(handle, size, path);
     const { meta, dataSet } =
-      bytes === undefined ? await readLargePart10(fileSource(handle, size, () => changed(path))) : readPart10(bytes);
-    if (!sameFile(identity, await identityNow(handle))) throw changed(path);
+      'bytes' in read ? readPart10(read.bytes) : await readLargePart10(fileSource(handle, size, () => changed(path)));
+    if (!sameFile(identity, identityNow(handle, path))) throw changed(path);
     const callingAET = text(meta, TAG.SourceApplicationEntityTitle);
     const calledAET = text(meta, TAG.ReceivingApplicationEntityTitle);
     return {
@@ -63,7 +69,7 @@ export async function readArrival(path: string): Promise<Arrival> {
       sha256,
       size,
       identity,
-      ...(bytes === undefined ? {} : { bytes }),
+      ...read,
     };
   } finally {
     await handle.close();
@@ -81,35 +87,34 @@ async function openRegularFile(path: string): Promise<FileHandle> {
   }
 }
 
-interface Whole {
-  readonly bytes: Uint8Array | undefined;
-  readonly size: number;
-  readonly sha256: string;
-  readonly identity: FileIdentity;
+async function readWhole(
+  handle: FileHandle,
+  size: number,
+  path: string,
+): Promise<Pick<Arrival, 'sha256'> & { bytes: Uint8Array }> {
+  const bytes = await readExactly(handle, 0, size, () => changed(path));
+  return { bytes, sha256: hash('sha256', bytes) };
 }
 
-async function readWhole(handle: FileHandle, path: string): Promise<Whole> {
-  const stats = await handle.stat({ bigint: true });
+/** Front to back, keeping nothing. */
+async function readBy(
+  handle: FileHandle,
+  size: number,
+  path: string,
+): Promise<Pick<Arrival, 'sha256'> & { parts: readonly string[] }> {
+  // Something else of any size is not read to its end, again and again.
+  readFileHead(await readExactly(handle, 0, HEAD, () => changed(path)));
+  return digestParts(size, async (start, buffer) => {
+    await readFully(handle, start, buffer, () => changed(path));
+    return buffer;
+  });
+}
+
+/** Of an open file the kernel knows it at once: no other thread is asked. */
+function identityNow(handle: FileHandle, path: string): FileIdentity {
+  const stats = fstatSync(handle.fd, { bigint: true });
   if (!stats.isFile()) throw new StorestowError('SPOOL_INVALID', `${path} is not a regular file; remove it`, { object: path });
-  const size = Number(stats.size);
-  const kept = size <= IN_MEMORY_LIMIT;
-  const buffer = Buffer.allocUnsafe(kept ? size : CHUNK);
-  const digest = createHash('sha256');
-  for (let position = 0; position < size;) {
-    const at = kept ? position : 0;
-    const { bytesRead } = await handle.read(buffer, at, Math.min(buffer.length - at, size - position), position);
-    if (bytesRead === 0) throw changed(path);
-    const chunk = buffer.subarray(at, at + bytesRead);
-    // Something else of any size is not read to its end, again and again.
-    if (!kept && position === 0) readFileHead(chunk);
-    digest.update(chunk);
-    position += bytesRead;
-  }
-  return { bytes: kept ? buffer : undefined, size, sha256: digest.digest('hex'), identity: identityOf(stats) };
-}
-
-async function identityNow(handle: FileHandle): Promise<FileIdentity> {
-  return identityOf(await handle.stat({ bigint: true }));
+  return identityOf(stats);
 }
 
 function changed(path: string, cause?: unknown): StorestowError {

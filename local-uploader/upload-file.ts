@@ -9,8 +9,10 @@ import { passStep, type ReachStep } from './upload-step.ts';
 export type Tries = <Result>(work: () => Promise<Result>) => Promise<Result>;
 
 /**
- * Resolves when the bucket holds these bytes under the key and says so when asked: `uploaded` now, or `present` before. An answer
- * that got lost on the way is settled by the next try, which finds the object. Throws `CONFLICT` where the key has other bytes, and the
+ * Resolves when the bucket holds these bytes under the key and says so: `uploaded` now, or `present` before. It says so in its answer
+ * to the PUT, with the digest that it found in the bytes that it got and keeps; where the answer tells none (objects in parts of some
+ * stores, other S3 servers) or there was none, it is asked. To ask in any case would show nothing more: what it keeps of the object
+ * is what it would answer from. A file is removed on its word alone. An answer that got lost on the way is settled by the next try, which finds the object. Throws `CONFLICT` where the key has other bytes, and the
  * store's errors after the last try.
  */
 export async function uploadFile(
@@ -21,12 +23,12 @@ export async function uploadFile(
   tries: Tries,
   reached: ReachStep = passStep,
 ): Promise<'uploaded' | 'present'> {
-  const { size, sha256 } = arrival;
-  const body: ObjectBody = arrival.bytes ?? { path, size };
+  const { size, sha256, parts } = arrival;
+  const body: ObjectBody = arrival.bytes ?? { path, size, ...(parts === undefined ? {} : { parts }) };
   return tries(async () => {
-    const outcome = await putIfAbsent(store, key, body, { metadata, sha256 });
+    const { outcome, told } = await putIfAbsent(store, key, body, { metadata, sha256 });
     await reached('put', path);
-    await verify(store, key, size, sha256, outcome);
+    if (told !== sha256) await verify(store, key, size, sha256, outcome);
     await reached('verified', path);
     return outcome;
   });
@@ -37,17 +39,17 @@ async function putIfAbsent(
   key: string,
   body: ObjectBody,
   { metadata, sha256 }: { readonly metadata: Readonly<Record<string, string>>; readonly sha256: string },
-): Promise<'uploaded' | 'present'> {
+): Promise<{ readonly outcome: 'uploaded' | 'present'; readonly told?: string | undefined }> {
   try {
-    await store.put(key, body, { metadata, sha256, contentType: 'application/dicom', ifAbsent: true });
-    return 'uploaded';
+    const answer = await store.put(key, body, { metadata, sha256, contentType: 'application/dicom', ifAbsent: true });
+    return { outcome: 'uploaded', told: answer.sha256 };
   } catch (error) {
-    if (error instanceof StorestowError && error.code === 'PRECONDITION_FAILED') return 'present';
+    if (error instanceof StorestowError && error.code === 'PRECONDITION_FAILED') return { outcome: 'present' };
     throw error;
   }
 }
 
-/** A second look, beyond the PUT's own checksum: a file is removed on its word. */
+/** Asks the bucket what it has. */
 async function verify(
   store: ObjectStore,
   key: string,

@@ -10,10 +10,15 @@ export function fileSource(handle: FileHandle, length: number, tooShort: () => E
 /** The bytes from `start` to `end`, in memory of their own. Rejects as a `fileSource` does. */
 export async function readExactly(handle: FileHandle, start: number, end: number, tooShort: () => Error): Promise<Uint8Array> {
   const bytes = Buffer.allocUnsafeSlow(end - start);
-  for (let at = 0; at < bytes.length;) {
-    const { bytesRead } = await handle.read(bytes, at, bytes.length - at, start + at);
+  await readFully(handle, start, bytes, tooShort);
+  return bytes;
+}
+
+/** Fills the buffer with the bytes from `start` on. Rejects as a `fileSource` does. */
+export async function readFully(handle: FileHandle, start: number, buffer: Uint8Array, tooShort: () => Error): Promise<void> {
+  for (let at = 0; at < buffer.length;) {
+    const { bytesRead } = await handle.read(buffer, at, buffer.length - at, start + at);
     if (bytesRead === 0) throw tooShort();
     at += bytesRead;
   }
-  return bytes;
 }

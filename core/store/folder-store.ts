@@ -24,6 +24,7 @@ import type {
   ObjectHead,
   ObjectInfo,
   ObjectStore,
+  PutAnswer,
   PutOptions,
   StoredObject,
   Tags,
@@ -62,7 +63,7 @@ class OpenFolderStore implements FolderStore {
     this.#commits = new GroupCommit(database, databasePath);
   }
 
-  async put(key: string, body: ObjectBody, options: PutOptions = {}): Promise<{ etag: string }> {
+  async put(key: string, body: ObjectBody, options: PutOptions = {}): Promise<PutAnswer> {
     checkPut(key, options);
     // Again inside the transaction; here it saves writing bytes that would be thrown away.
     this.#checkPreconditions(
@@ -74,7 +75,7 @@ class OpenFolderStore implements FolderStore {
     const replaced = await this.#publish(key, written, options);
     await leaveToRecovery(this.#files.settle(written.name));
     if (replaced !== undefined) await leaveToRecovery(this.#removeDiscarded(replaced.file));
-    return { etag: written.sha256 };
+    return { etag: written.sha256, sha256: written.sha256 };
   }
 
   async #publish(key: string, written: WrittenFile, options: PutOptions): Promise<ObjectRow | undefined> {

@@ -12,6 +12,7 @@ import type {
   ObjectHead,
   ObjectInfo,
   ObjectStore,
+  PutAnswer,
   PutOptions,
   StoredObject,
   Tags,
@@ -30,7 +31,7 @@ class MemoryStore implements ObjectStore {
   readonly description = 'memory';
   readonly #entries = new Map<string, Entry>();
 
-  async put(key: string, body: ObjectBody, options: PutOptions = {}): Promise<{ etag: string }> {
+  async put(key: string, body: ObjectBody, options: PutOptions = {}): Promise<PutAnswer> {
     checkPut(key, options);
     const bytes = Uint8Array.from(await bodyBytes(key, body));
     const sha256 = hash('sha256', bytes, 'hex');
@@ -40,7 +41,7 @@ class MemoryStore implements ObjectStore {
     if (options.ifMatch !== undefined && present?.head.etag !== options.ifMatch) throw preconditionFailed(key);
     const head = { key, size: bytes.length, etag: sha256, lastModified: new Date(), metadata: { ...options.metadata }, sha256 };
     this.#entries.set(key, { head, bytes, tags: { ...options.tags } });
-    return { etag: sha256 };
+    return { etag: sha256, sha256 };
   }
 
   async get(key: string, range?: ByteRange): Promise<StoredObject> {

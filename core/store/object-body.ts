@@ -11,7 +11,7 @@ export async function* bodyChunks(key: string, body: ObjectBody): AsyncGenerator
     yield body;
     return;
   }
-  const handle = await openBody(key, body.path);
+  const handle = await openFile(key, body.path);
   try {
     // One byte more than promised, so that a file that grew shows it in the last read.
     const buffer = Buffer.allocUnsafe(Math.min(CHUNK, body.size + 1));
@@ -43,7 +43,37 @@ export async function bodyBytes(key: string, body: ObjectBody): Promise<Uint8Arr
   return whole;
 }
 
-async function openBody(key: string, path: string): Promise<FileHandle> {
+/** A body that is read in any order. */
+export interface OpenBody {
+  /** The bytes from `start` on, as many as the buffer has: in it, or a view of a body in memory. Throws `FILE_CHANGED`. */
+  read(start: number, buffer: Uint8Array): Promise<Uint8Array>;
+  close(): Promise<void>;
+}
+
+/** Throws `FILE_CHANGED`. */
+export async function openBody(key: string, body: ObjectBody): Promise<OpenBody> {
+  if (body instanceof Uint8Array)
+    return { read: async (start, { length }) => body.subarray(start, start + length), close: async () => undefined };
+  const { path, size } = body;
+  const handle = await openFile(key, path);
+  if ((await handle.stat()).size !== size) {
+    await handle.close();
+    throw bodyChanged(key, path);
+  }
+  const read = async (start: number, buffer: Uint8Array): Promise<Uint8Array> => {
+    for (let at = 0; at < buffer.length;) {
+      const { bytesRead } = await handle.read(buffer, at, buffer.length - at, start + at).catch((cause: unknown) => {
+        throw bodyChanged(key, path, cause);
+      });
+      if (bytesRead === 0) throw bodyChanged(key, path);
+      at += bytesRead;
+    }
+    return buffer;
+  };
+  return { read, close: () => handle.close() };
+}
+
+async function openFile(key: string, path: string): Promise<FileHandle> {
   try {
     return await open(path, 'r');
   } catch (cause) {

@@ -6,7 +6,15 @@
 import type { Readable } from 'node:stream';
 
 /** Bytes in memory, or a file that the adapter streams (and, above its threshold, sends in parts). */
-export type ObjectBody = Uint8Array | { readonly path: string; readonly size: number };
+export type ObjectBody = Uint8Array | FileBody;
+
+export interface FileBody {
+  readonly path: string;
+  /** Bytes. */
+  readonly size: number;
+  /** SHA-256 of each of its parts (part-digests.ts), 64 hex digits, where whoever read it has taken them with that of the whole. */
+  readonly parts?: readonly string[];
+}
 
 export type Tags = Readonly<Record<string, string>>;
 
@@ -21,6 +29,12 @@ export interface PutOptions {
   readonly ifAbsent?: boolean;
   /** Only where the object has this ETag (`If-Match`), else `PRECONDITION_FAILED`. */
   readonly ifMatch?: string;
+}
+
+export interface PutAnswer {
+  readonly etag: string;
+  /** Of the object that was written, 64 hex digits: where the store tells it, as it found it in the bytes that it got. */
+  readonly sha256?: string;
 }
 
 export interface ObjectInfo {
@@ -70,7 +84,7 @@ export interface ListOptions {
 export interface ObjectStore {
   /** For people: `folder /var/…`, `s3://bucket at https://…`; no credentials. */
   readonly description: string;
-  put(key: string, body: ObjectBody, options?: PutOptions): Promise<{ readonly etag: string }>;
+  put(key: string, body: ObjectBody, options?: PutOptions): Promise<PutAnswer>;
   get(key: string, range?: ByteRange): Promise<StoredObject>;
   /** `undefined` where no object has the key. */
   head(key: string): Promise<ObjectHead | undefined>;

@@ -45,6 +45,8 @@ export function createS3Client(config: S3Config): S3Client {
   return client;
 }
 
+const CARRY_BODIES: ReadonlySet<unknown> = new Set(['PutObjectCommand', 'UploadPartCommand']);
+
 /**
  * - A PUT whose SHA-256 is given is signed over it (`x-amz-content-sha256`), so that the SDK need not hash the body again.
  * - A GET asks for the stored checksum, but not through `ChecksumMode`: the SDK would compare it itself and report a difference
@@ -55,7 +57,7 @@ function addHeaders(client: S3Client): void {
     (next, context) => (args) => {
       const { headers } = args.request as { headers: Record<string, string> };
       const { ChecksumSHA256: given } = args.input as { ChecksumSHA256?: string };
-      if (context['commandName'] === 'PutObjectCommand' && given !== undefined)
+      if (CARRY_BODIES.has(context['commandName']) && given !== undefined)
         headers['x-amz-content-sha256'] = Buffer.from(given, 'base64').toString('hex');
       if (context['commandName'] === 'GetObjectCommand') headers['x-amz-checksum-mode'] = 'ENABLED';
       return next(args);

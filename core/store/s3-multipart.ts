@@ -1,15 +1,25 @@
-/** Large bodies in parts, each with its own SHA-256 (lib-storage). */
-import type { PutObjectCommandInput, S3Client } from '@aws-sdk/client-s3';
-import { Upload } from '@aws-sdk/lib-storage';
-import { createHash } from 'node:crypto';
-import { Readable } from 'node:stream';
-import { bodyChunks } from './object-body.ts';
-import type { ObjectBody } from './object-store.ts';
+/**
+ * Large bodies in parts. Each part is sent with the SHA-256 that was taken when the whole body was read, so the server itself refuses
+ * bytes that are not those; nothing is hashed for the sending, and the parts are read where they are needed, several at once.
+ *
+ * lib-storage does it otherwise: it reads front to back, copies, and has the digest of each part taken anew, twice where it is signed.
+ */
+import {
+  AbortMultipartUploadCommand,
+  CompleteMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  UploadPartCommand,
+  type CompletedPart,
+  type PutObjectCommandInput,
+  type S3Client,
+} from '@aws-sdk/client-s3';
+import { openBody, type OpenBody } from './object-body.ts';
+import type { ObjectBody, PutAnswer } from './object-store.ts';
+import { compositeSha256, digestParts, partSizeOf, type PartDigests } from './part-digests.ts';
 import { checksumMismatch } from './store-errors.ts';
 
-/** S3's own bounds: parts of at least 5 MiB, at most 10,000 of them. */
-const MIN_PART = 5 * 1024 * 1024;
-const MAX_PARTS = 10_000;
+/** Each has a part in memory. */
+const PARTS_AT_ONCE = 4;
 
 export interface LargeBody {
   readonly key: string;
@@ -24,21 +34,82 @@ export interface LargeBody {
  * `input` is the PUT without its body. The object appears only with the last request, which is not sent where the body is not
  * what was promised; the parts are removed then.
  */
-export async function putInParts(client: S3Client, input: PutObjectCommandInput, large: LargeBody): Promise<string | undefined> {
-  const upload = new Upload({
-    client,
-    params: { ...input, ChecksumAlgorithm: 'SHA256', Body: Readable.from(promisedChunks(large), { objectMode: false }) },
-    partSize: Math.max(MIN_PART, Math.ceil(large.size / MAX_PARTS)),
-  });
-  return (await upload.done()).ETag;
+export async function putInParts(client: S3Client, input: PutObjectCommandInput, large: LargeBody): Promise<PutAnswer> {
+  const { key, size } = large;
+  const body = await openBody(key, large.body);
+  try {
+    const { sha256, parts } = await digestsOf(large, body);
+    const { Bucket, Key, IfMatch, IfNoneMatch, ...described } = input;
+    const created = await client.send(
+      new CreateMultipartUploadCommand({ Bucket, Key, ...described, ChecksumAlgorithm: 'SHA256' }),
+    );
+    const upload = { Bucket, Key, UploadId: created.UploadId };
+    try {
+      const sent = await sendParts(client, upload, { body, size, parts });
+      const completed = await client.send(
+        new CompleteMultipartUploadCommand({
+          ...upload,
+          MultipartUpload: { Parts: sent },
+          ...(IfMatch === undefined ? {} : { IfMatch }),
+          ...(IfNoneMatch === undefined ? {} : { IfNoneMatch }),
+        }),
+      );
+      const told = completed.ChecksumSHA256?.replace(/-\d+$/, '') === compositeSha256(parts);
+      return { etag: completed.ETag ?? '', ...(told ? { sha256 } : {}) };
+    } catch (error) {
+      await client.send(new AbortMultipartUploadCommand(upload)).catch(() => undefined);
+      throw error;
+    }
+  } finally {
+    await body.close();
+  }
 }
 
-/** Fails before the last chunk's end is seen where the digest is another one. Chunks are copied: the uploader keeps several. */
-async function* promisedChunks({ key, body, sha256 }: LargeBody): AsyncGenerator<Uint8Array> {
-  const digest = createHash('sha256');
-  for await (const chunk of bodyChunks(key, body)) {
-    digest.update(chunk);
-    yield Buffer.from(chunk);
-  }
-  if (sha256 !== undefined && digest.digest('hex') !== sha256) throw checksumMismatch(key);
+/** Those that whoever read the body has taken; else it is read once more, and held to what was promised. */
+async function digestsOf({ key, body, size, sha256: promised }: LargeBody, open: OpenBody): Promise<PartDigests> {
+  if (promised !== undefined && 'parts' in body && body.parts !== undefined) return { sha256: promised, parts: body.parts };
+  const digests = await digestParts(size, (start, buffer) => open.read(start, buffer));
+  if (promised !== undefined && digests.sha256 !== promised) throw checksumMismatch(key);
+  return digests;
+}
+
+interface Upload {
+  readonly Bucket: string | undefined;
+  readonly Key: string | undefined;
+  readonly UploadId: string | undefined;
+}
+
+interface Parts {
+  readonly body: OpenBody;
+  readonly size: number;
+  /** SHA-256 of each, 64 hex digits. */
+  readonly parts: readonly string[];
+}
+
+/** When one fails the others are given up; nothing is under way any more when this rejects. */
+async function sendParts(client: S3Client, upload: Upload, { body, size, parts }: Parts): Promise<CompletedPart[]> {
+  const partSize = partSizeOf(size);
+  const sent: CompletedPart[] = [];
+  const failed = new AbortController();
+  let next = 0;
+  const sendSome = async (): Promise<void> => {
+    const buffer = Buffer.allocUnsafeSlow(partSize);
+    while (next < parts.length && !failed.signal.aborted) {
+      const index = next++;
+      const start = index * partSize;
+      const Body = await body.read(start, buffer.subarray(0, Math.min(partSize, size - start)));
+      const PartNumber = index + 1;
+      const ChecksumSHA256 = Buffer.from(parts[index] ?? '', 'hex').toString('base64');
+      const command = new UploadPartCommand({ ...upload, PartNumber, Body, ChecksumSHA256 });
+      const { ETag } = await client.send(command, { abortSignal: failed.signal });
+      sent[index] = { PartNumber, ChecksumSHA256, ...(ETag === undefined ? {} : { ETag }) };
+    }
+  };
+  const giveUp = (error: unknown): never => {
+    failed.abort(error);
+    throw error;
+  };
+  await Promise.allSettled(Array.from({ length: PARTS_AT_ONCE }, () => sendSome().catch(giveUp)));
+  failed.signal.throwIfAborted();
+  return sent;
 }

@@ -24,6 +24,7 @@ import type {
   ObjectHead,
   ObjectInfo,
   ObjectStore,
+  PutAnswer,
   PutOptions,
   StoredObject,
   Tags,
@@ -56,17 +57,18 @@ class S3Store implements ObjectStore {
    * A body below the threshold is sent from memory, so that it can be sent again. A conditional put whose answer was lost and
    * that was sent again fails with `PRECONDITION_FAILED` although it was this one that wrote: read the object before deciding.
    */
-  async put(key: string, body: ObjectBody, options: PutOptions = {}): Promise<{ etag: string }> {
+  async put(key: string, body: ObjectBody, options: PutOptions = {}): Promise<PutAnswer> {
     checkPut(key, options);
     const size = body instanceof Uint8Array ? body.length : body.size;
     const input = { ...this.#at(key), ...putInput(options) };
     try {
-      if (size >= this.#multipartThreshold) return { etag: unquoted(await this.#putLarge(key, body, size, input, options)) };
+      if (size >= this.#multipartThreshold) return await this.#putLarge(key, body, size, input, options);
       const bytes = await bodyBytes(key, body);
       const sha256 = options.sha256 ?? hash('sha256', bytes, 'hex');
       const ChecksumSHA256 = Buffer.from(sha256, 'hex').toString('base64');
-      const { ETag } = await this.#client.send(new PutObjectCommand({ ...input, Body: bytes, ChecksumSHA256 }));
-      return { etag: unquoted(ETag) };
+      const answer = await this.#client.send(new PutObjectCommand({ ...input, Body: bytes, ChecksumSHA256 }));
+      const told = answer.ChecksumSHA256 === ChecksumSHA256;
+      return { etag: unquoted(answer.ETag), ...(told ? { sha256 } : {}) };
     } catch (error) {
       // "If-Match" on a key without an object is 404 (Amazon S3 User Guide, "Conditional writes").
       if (options.ifMatch !== undefined && s3ErrorCode(error) === 'OBJECT_NOT_FOUND') throw preconditionFailed(key, error);
@@ -80,10 +82,11 @@ class S3Store implements ObjectStore {
     size: number,
     input: PutObjectCommandInput,
     options: PutOptions,
-  ): Promise<string | undefined> {
+  ): Promise<PutAnswer> {
     // The server checks the condition with the last request only; asking first saves sending all of it.
     if (options.ifAbsent === true && (await this.head(key)) !== undefined) throw preconditionFailed(key);
-    return putInParts(this.#client, input, { key, body, size, sha256: options.sha256 });
+    const { etag, ...told } = await putInParts(this.#client, input, { key, body, size, sha256: options.sha256 });
+    return { etag: unquoted(etag), ...told };
   }
 
   async get(key: string, range?: ByteRange): Promise<StoredObject> {

@@ -5,10 +5,13 @@ import { readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { ListMultipartUploadsCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ObjectStore } from '../../core/store/object-store.ts';
+import { createS3Client } from '../../core/store/s3-client.ts';
 import { ensureBucket, subscribeToEvents } from '../../core/store/s3-bucket-setup.ts';
 import { openS3Store } from '../../core/store/s3-store.ts';
+import { digestParts, partSizeOf } from '../../core/store/part-digests.ts';
 import { findMinio, startMinio, webhookArn } from '../../local-cloud/minio.ts';
 import { minioAvailable, startTestMinio, type TestMinio } from '../support/minio.ts';
 import { requirePeer } from '../support/peers.ts';
@@ -45,9 +48,15 @@ describe.skipIf(skip)('S3: an object in parts', () => {
     ['bytes in memory', () => body],
   ] as const;
   it.each(cases)('keeps bytes, metadata and tags of %s', async (name, given) => {
-    const { etag } = await store.put(name, given(), { sha256, metadata: { site: 'a' }, tags: { status: 'x y' }, ifAbsent: true });
+    const { etag, ...told } = await store.put(name, given(), {
+      sha256,
+      metadata: { site: 'a' },
+      tags: { status: 'x y' },
+      ifAbsent: true,
+    });
     // The ETag of an object in parts ends in their number.
-    expect(etag).toMatch(/-5$/);
+    expect(etag).toMatch(/-3$/);
+    expect(told).toEqual({ sha256 });
     expect(await store.head(name)).toMatchObject({ size, etag, metadata: { site: 'a' } });
     expect(await store.head(name)).not.toHaveProperty('sha256');
     expect(await store.getTags(name)).toEqual({ status: 'x y' });
@@ -67,6 +76,28 @@ describe.skipIf(skip)('S3: an object in parts', () => {
     await expect(store.put('wrong', body, promised)).rejects.toMatchObject({ code: 'CHECKSUM_MISMATCH' });
     await expect(store.put('wrong', { path, size: size - 1 })).rejects.toMatchObject({ code: 'FILE_CHANGED' });
     expect(await store.head('wrong')).toBeUndefined();
+  });
+
+  it('has each part held to the digest that was taken when the file was read', async () => {
+    const path = join(folder.path, 'body');
+    const { parts } = await digestParts(size, async (start, { length }) => body.subarray(start, start + length));
+    const { etag, ...told } = await store.put('given', { path, size, parts }, { sha256 });
+    expect(etag).toMatch(/-3$/);
+    expect(told).toEqual({ sha256 });
+    const changed = join(folder.path, 'changed');
+    const bytes = Buffer.from(body);
+    bytes.writeUInt8((bytes.readUInt8(partSizeOf(size) + 1) + 1) % 256, partSizeOf(size) + 1);
+    await writeFile(changed, bytes);
+    await expect(store.put('changed', { path: changed, size, parts }, { sha256 })).rejects.toMatchObject({
+      code: 'CHECKSUM_MISMATCH',
+    });
+    expect(await store.head('changed')).toBeUndefined();
+    const client = createS3Client(minio.bucket);
+    const { Uploads = [] } = await client.send(
+      new ListMultipartUploadsCommand({ Bucket: minio.bucket.bucket, Prefix: 'changed' }),
+    );
+    client.destroy();
+    expect(Uploads).toEqual([]);
   });
 
   it('keeps the conditions', async () => {

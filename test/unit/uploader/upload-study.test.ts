@@ -188,9 +188,10 @@ describe('the uploader', () => {
     it('keeps what was written to a file after it was read', async () => {
       await lay('study/a', image(1));
       const store = storeWith({
-        async head(key) {
+        async put(key, body, options) {
+          const answer = await memory.put(key, body, options);
           await writeFile(at('study/a'), 'x', { flag: 'a' });
-          return memory.head(key);
+          return answer;
         },
       });
       const report = await uploadStudy(at('study'), portsOf(store), quick);
@@ -244,9 +245,13 @@ describe('the uploader', () => {
       ['another size', { size: 1 }, 'CONFLICT'],
       ['other bytes', { sha256: '0'.repeat(64) }, 'CONFLICT'],
       ['nothing', undefined, 'STORE_UNAVAILABLE'],
-    ])('removes nothing when the bucket, asked after the PUT, has %s', async (_, wrong, code) => {
+    ])('removes nothing when the bucket, which told no digest and is asked, has %s', async (_, wrong, code) => {
       await lay('study/a', image(1));
       const store = storeWith({
+        async put(key, body, options) {
+          const { etag } = await memory.put(key, body, options);
+          return { etag };
+        },
         async head(key) {
           const head = await memory.head(key);
           return head === undefined || wrong === undefined ? undefined : { ...head, ...wrong };
@@ -254,6 +259,24 @@ describe('the uploader', () => {
       });
       expect(outcomes(await uploadStudy(at('study'), portsOf(store), quick))).toEqual({ 'study/a': `failed ${code}` });
       expect(await left()).toEqual(['study/a']);
+    });
+
+    it('believes the digest that the bucket found in what it got, and no other', async () => {
+      for (const number of [1, 2]) await lay(`study/${number}`, image(number));
+      const asked: string[] = [];
+      const store = storeWith({
+        async put(key, body, options) {
+          const answer = await memory.put(key, body, options);
+          return key.includes('1.2.3.2~') ? { ...answer, sha256: '0'.repeat(64) } : answer;
+        },
+        async head(key) {
+          asked.push(parseObjectKey(key)?.sopInstanceUID ?? key);
+          return memory.head(key);
+        },
+      });
+      const report = await uploadStudy(at('study'), portsOf(store), quick);
+      expect(report.files).toMatchObject([{ outcome: 'uploaded' }, { outcome: 'uploaded' }]);
+      expect(asked).toEqual(['1.2.3.2']);
     });
 
     it('removes nothing when the key has other bytes', async () => {
