@@ -25,7 +25,7 @@ import { temporaryFolder } from '../test/support/temporary-folder.ts';
 import { writeCtStudy } from './ct-study.ts';
 
 const run = promisify(execFile);
-const COMPILED = process.env["D_ENTRY"] ?? fileURLToPath(new URL("../dist/cli/storestow.js", import.meta.url));
+const COMPILED = fileURLToPath(new URL('../dist/cli/storestow.js', import.meta.url));
 const BAR = 1.2;
 const rounds = Number(process.argv[2] ?? 5);
 const small = Number(process.argv[3] ?? 1000);
@@ -71,8 +71,15 @@ const CONTENDERS: readonly Contender[] = [
   {
     name: 'aws',
     program: 'aws',
-    args: (files, { bucket }) =>
-      ['s3', 'sync', files, `s3://${bucket.bucket}`, '--endpoint-url', bucket.endpoint ?? '', '--only-show-errors'],
+    args: (files, { bucket }) => [
+      's3',
+      'sync',
+      files,
+      `s3://${bucket.bucket}`,
+      '--endpoint-url',
+      bucket.endpoint ?? '',
+      '--only-show-errors',
+    ],
     env: ({ bucket, folder }) => ({
       AWS_ACCESS_KEY_ID: bucket.accessKeyId ?? '',
       AWS_SECRET_ACCESS_KEY: bucket.secretAccessKey ?? '',
@@ -84,8 +91,14 @@ const CONTENDERS: readonly Contender[] = [
   {
     name: 's3cmd',
     program: 's3cmd',
-    args: (files, { bucket, folder }) =>
-      ['-c', join(folder, 's3cmd.conf'), 'sync', '--quiet', `${files}/`, `s3://${bucket.bucket}/`],
+    args: (files, { bucket, folder }) => [
+      '-c',
+      join(folder, 's3cmd.conf'),
+      'sync',
+      '--quiet',
+      `${files}/`,
+      `s3://${bucket.bucket}/`,
+    ],
   },
 ];
 
@@ -196,7 +209,13 @@ function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
 }
 
-async function bench(title: string, files: Files, contenders: readonly Contender[], target: Target, drive: string): Promise<void> {
+async function bench(
+  title: string,
+  files: Files,
+  contenders: readonly Contender[],
+  target: Target,
+  drive: string,
+): Promise<void> {
   const costs = new Map<string, Cost[]>(contenders.map(({ name }) => [name, []]));
   for (let round = 0; round < rounds; round++) {
     // Who goes first is another one in each round.
