@@ -120,7 +120,7 @@ class Reader {
     const limit = this.#bytes.length;
     for (let at = start; at < limit && (this.#bytes[at] !== 0 || at < this.#paddingStart());) {
       const header = this.#header(at, limit, encoding);
-      if (PIXEL_DATA.has(header.tag)) return header;
+      if (isPixelValue(header)) return header;
       at = this.#element(at, limit, dataSet, 0).end;
     }
     return undefined;
@@ -248,7 +248,7 @@ class Reader {
     vr: VR,
     valueOffset: number,
   ): Element {
-    if (vr === 'OB' || vr === 'OW' || tag === TAG.PixelData) {
+    if (hasFragments(tag, vr)) {
       const { fragments, valueEnd } = this.#fragments(valueOffset, limit, dataSet.encoding);
       const length = valueEnd - valueOffset;
       return { tag, vr, offset: at, valueOffset, length, undefinedLength: true, end: valueEnd + 8, fragments };
@@ -364,6 +364,16 @@ class Reader {
       at += 8 + length;
     }
   }
+}
+
+/** Of undefined length (PS3.5 A.4). */
+function hasFragments(tag: Tag, vr: VR): boolean {
+  return vr === 'OB' || vr === 'OW' || tag === TAG.PixelData;
+}
+
+/** Pixels, not items: what is written with the tag of pixel data may be a sequence nevertheless. */
+function isPixelValue({ tag, vr, undefinedLength }: Header): boolean {
+  return PIXEL_DATA.has(tag) && (undefinedLength ? hasFragments(tag, vr) : vr !== 'SQ');
 }
 
 function implicitVR(tag: Tag): VR {

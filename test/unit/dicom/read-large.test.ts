@@ -88,6 +88,16 @@ describe('readLargePart10', () => {
     expect(await streamed(splice(large, CHANGES))).toEqual(await streamed(splice(readPart10(file), CHANGES)));
   });
 
+  const items = [[{ tag: 0x00100010, vr: 'PN', value: 'A^B' }]];
+  it.each([
+    ['a sequence', buildDicom({ elements: [{ tag: 0x7fe00010, vr: 'SQ', value: items }] })],
+    ['an unknown sequence', buildDicom({ elements: [{ tag: 0x7fe00008, vr: 'UN', value: items, undefinedLength: true }] })],
+  ])('takes %s for no pixels because of its tag', async (_, file) => {
+    const large = await readLargePart10(sourceOf(file));
+    expect(large.gap).toBeUndefined();
+    expect(large.dataSet.elements.at(-1)?.items).toHaveLength(1);
+  });
+
   it.each(FILES.slice(0, 8))('leaves the pixel data where it is: %s', async (_, file) => {
     const { gap, dataSet } = await readLargePart10(sourceOf(file));
     const small = readPart10(file);
