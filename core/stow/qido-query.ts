@@ -2,9 +2,11 @@
 import { StorestowError } from '../errors.ts';
 import { retry } from '../retry.ts';
 import { mayPass } from './connection-failure.ts';
-import { parseDataSets, type JsonDataSet } from './dicom-json.ts';
+import { firstString, parseDataSets, type JsonDataSet } from './dicom-json.ts';
 import { answerError, type DicomWeb } from './dicomweb.ts';
 import type { HttpAnswer } from './http.ts';
+
+export const STUDY_INSTANCE_UID = '0020000D';
 
 const MAX_BYTES = 32 * 1024 * 1024;
 /** dcm4chee can answer 500 while it stores. */
@@ -16,6 +18,11 @@ export interface QidoQuery {
   underStudy(study: string, resource: string, signal: AbortSignal | undefined): Promise<readonly JsonDataSet[]>;
   /** The same of the archive as a whole. */
   everywhere(resource: string, signal: AbortSignal | undefined): Promise<readonly JsonDataSet[]>;
+}
+
+/** An archive need not say of which study it is what lies under one. */
+export function isOfStudy(dataSet: JsonDataSet, study: string): boolean {
+  return (firstString(dataSet, STUDY_INSTANCE_UID) ?? study) === study;
 }
 
 /** Throws `ARCHIVE_…` errors. */

@@ -3,10 +3,9 @@ import { StorestowError } from '../errors.ts';
 import { firstString, type JsonDataSet } from './dicom-json.ts';
 import { isUid, uidSegment, type DicomWeb } from './dicomweb.ts';
 import type { ArchivedInstance } from './outcome.ts';
-import { createQidoQuery } from './qido-query.ts';
+import { createQidoQuery, isOfStudy, STUDY_INSTANCE_UID } from './qido-query.ts';
 
 const SOP_INSTANCE_UID = '00080018';
-const STUDY_INSTANCE_UID = '0020000D';
 const SERIES_INSTANCE_UID = '0020000E';
 
 /** UIDs of one question: with 64 characters each, an address stays below 4 KB. */
@@ -104,7 +103,7 @@ export function createQido(web: DicomWeb): Qido {
     tellsDigests,
     async holdsStudy(studyInstanceUID, { signal } = {}) {
       const study = uidSegment(studyInstanceUID);
-      return (await query.underStudy(study, 'instances?limit=1', signal)).some((dataSet) => belongsTo(dataSet, study));
+      return (await query.underStudy(study, 'instances?limit=1', signal)).some((dataSet) => isOfStudy(dataSet, study));
     },
     async find(studyInstanceUID, sopInstanceUIDs, asking = {}) {
       const study = uidSegment(studyInstanceUID);
@@ -131,10 +130,6 @@ function chunksOf<T>(list: readonly T[], size: number): readonly (readonly T[])[
   return Array.from({ length: Math.ceil(list.length / size) }, (_, index) => list.slice(index * size, (index + 1) * size));
 }
 
-function belongsTo(dataSet: JsonDataSet, study: string): boolean {
-  return (firstString(dataSet, STUDY_INSTANCE_UID) ?? study) === study;
-}
-
 /** In the place of what an archive gives as a UID and is none: it is in no message, and equal to no series. */
 const NO_UID = '(not a UID)';
 
@@ -145,7 +140,7 @@ function readInstances(
 ): readonly ArchivedInstance[] {
   return dataSets.flatMap((dataSet) => {
     const sopInstanceUID = firstString(dataSet, SOP_INSTANCE_UID);
-    if (sopInstanceUID === undefined || !wanted.has(sopInstanceUID) || !belongsTo(dataSet, study)) return [];
+    if (sopInstanceUID === undefined || !wanted.has(sopInstanceUID) || !isOfStudy(dataSet, study)) return [];
     const seriesInstanceUID = firstString(dataSet, SERIES_INSTANCE_UID);
     const storageDigest = readStorageDigest(dataSet);
     return [

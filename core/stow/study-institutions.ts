@@ -1,10 +1,9 @@
 /** Under which institutions an archive holds a study. InstitutionName is an attribute of the series there, dcm4chee's and Orthanc's too. */
 import { firstString, type JsonDataSet } from './dicom-json.ts';
 import { uidSegment, type DicomWeb } from './dicomweb.ts';
-import { createQidoQuery } from './qido-query.ts';
+import { createQidoQuery, isOfStudy } from './qido-query.ts';
 
 const INSTITUTION_NAME = '00080080';
-const STUDY_INSTANCE_UID = '0020000D';
 
 /** Series of a study that are looked at: the first ones tell where it was registered. */
 const MAX_SERIES = 1000;
@@ -24,7 +23,7 @@ export async function studyInstitutions(
 }
 
 function institutionOf(dataSet: JsonDataSet, study: string): readonly string[] {
-  if ((firstString(dataSet, STUDY_INSTANCE_UID) ?? study) !== study) return [];
+  if (!isOfStudy(dataSet, study)) return [];
   const name = (firstString(dataSet, INSTITUTION_NAME) ?? '').slice(0, MAX_LENGTH).trim();
   return name === '' ? [] : [name];
 }

@@ -1,16 +1,14 @@
 /** What an archive lists of a study, all of it: what nobody asked for by name is found so. */
 import { firstString } from './dicom-json.ts';
-import { uidSegment, type DicomWeb } from './dicomweb.ts';
-import { createQidoQuery } from './qido-query.ts';
+import { isUid, uidSegment, type DicomWeb } from './dicomweb.ts';
+import { createQidoQuery, isOfStudy } from './qido-query.ts';
 
 const SOP_INSTANCE_UID = '00080018';
-const STUDY_INSTANCE_UID = '0020000D';
 
 /** dcm4chee answers with this many at most. */
 const PAGE = 1000;
 /** An answer without end is no study. */
 const MAX_PAGES = 1000;
-const UID = /^[0-9.]{1,64}$/;
 
 /** SOP Instance UIDs. Throws `ARCHIVE_…` errors and `INVALID_UID`. */
 export async function listStudy(web: DicomWeb, studyInstanceUID: string, signal?: AbortSignal): Promise<ReadonlySet<string>> {
@@ -22,7 +20,7 @@ export async function listStudy(web: DicomWeb, studyInstanceUID: string, signal?
     const dataSets = await query.underStudy(study, `instances?limit=${String(PAGE)}&offset=${String(before)}`, signal);
     for (const dataSet of dataSets) {
       const uid = firstString(dataSet, SOP_INSTANCE_UID) ?? '';
-      if (UID.test(uid) && (firstString(dataSet, STUDY_INSTANCE_UID) ?? study) === study) found.add(uid);
+      if (isUid(uid) && isOfStudy(dataSet, study)) found.add(uid);
     }
     if (found.size === before) break;
   }
