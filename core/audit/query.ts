@@ -5,7 +5,7 @@ import { listSegments } from '../store/list-segments.ts';
 import { encodeKeyPart, INCOMING_PREFIX, parseObjectKey, type ObjectKeyParts } from '../store/object-key.ts';
 import type { ObjectInfo, ObjectStore } from '../store/object-store.ts';
 import type { AuditRecord, Status } from './record.ts';
-import { escapeTagValue, unescapeTagValue } from './tag-value.ts';
+import { asTagged } from './tag-value.ts';
 import { fromTags } from './tags.ts';
 
 /** Every condition that is given must hold. A condition on the record excludes what is still pending. */
@@ -92,8 +92,8 @@ export function matchesRecord(filter: AuditFilter, record: AuditRecord | undefin
   const { status, reason, institution, outcomeFrom, outcomeTo } = filter;
   if (status !== undefined && status !== (record?.status.kind ?? 'pending')) return false;
   if (reason !== undefined && (record === undefined || reasonOf(record.status) !== reason)) return false;
-  // A long name was cut in the tag: compare with what the tag would hold of it.
-  if (institution !== undefined && record?.institution !== unescapeTagValue(escapeTagValue(institution))) return false;
+  // A long name was cut in the tag.
+  if (institution !== undefined && record?.institution !== asTagged(institution)) return false;
   if (outcomeFrom === undefined && outcomeTo === undefined) return true;
   const at = Date.parse(record?.detail?.at ?? '');
   return !Number.isNaN(at) && within(new Date(at), outcomeFrom, outcomeTo);

@@ -30,6 +30,11 @@ export function escapeTagValue(text: string, maxLength: number = MAX_TAG_VALUE_L
   return escaped;
 }
 
+/** What can be read of a text once it was a tag's value: to be compared with one that was. */
+export function asTagged(text: string): string {
+  return unescapeTagValue(escapeTagValue(text));
+}
+
 /** The text; of a value that was cut, its beginning and `...`. Bytes that are not UTF-8 become U+FFFD; a stray `=` stays. */
 export function unescapeTagValue(value: string): string {
   return value.replace(/(?:=[0-9A-Fa-f]{2})+/g, (run) => Buffer.from(run.replaceAll('=', ''), 'hex').toString('utf8'));

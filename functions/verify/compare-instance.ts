@@ -1,6 +1,6 @@
 /** One instance as the archive gives it back, held against its tags and against the rules that were in force. */
 import type { AuditRow } from '../../core/audit/query.ts';
-import { escapeTagValue, unescapeTagValue } from '../../core/audit/tag-value.ts';
+import { asTagged } from '../../core/audit/tag-value.ts';
 import type { Verification } from '../../core/audit/verification.ts';
 import type { RuleSet } from '../../core/coerce/rule-set.ts';
 import type { Part10 } from '../../core/dicom/data-set.ts';
@@ -108,5 +108,5 @@ function valuesOf(part10: Part10, row: AuditRow, ruleSet: RuleSet): CoercedValue
 
 /** A name that is long was cut in the tag; without a tag there was none, and the archive may have filled it in. */
 function isInstitution(name: string, tag: string | undefined): boolean {
-  return tag === undefined || unescapeTagValue(escapeTagValue(name)) === tag.trim();
+  return tag === undefined || asTagged(name) === tag.trim();
 }
