@@ -21,21 +21,17 @@ import { elementHeader } from './write-element.ts';
 /** Or why it cannot be told, in words. */
 export type Predicted<T> = T | { readonly unpredictable: string };
 
-export interface FileDigest {
-  /** Lower-case hexadecimal. */
-  readonly md5: string;
-  /** Bytes. */
-  readonly length: number;
-}
-
 /** dcm4che's own, in every version. */
 const IMPLEMENTATION_CLASS_UID = '1.2.40.0.13.1.3';
 
 /**
- * MD5 and length of what dcm4chee stores of the file `sent`, or why they cannot be told. `implementationVersionName` is what
+ * The MD5 (lower-case hexadecimal) of what dcm4chee stores of the file `sent`, or why it cannot be told. `implementationVersionName` is what
  * the archive writes as (0002,0013): `dcm4che-5.34.3`. Rejects only where bytes of `sent` cannot be read.
  */
-export async function predictDcm4cheFile(sent: Segments, implementationVersionName: string): Promise<Predicted<FileDigest>> {
+export async function predictDcm4cheFile(
+  sent: Segments,
+  implementationVersionName: string,
+): Promise<Predicted<{ readonly md5: string }>> {
   const part10 = await readSent(sent);
   if ('unpredictable' in part10) return part10;
   const file = dcm4cheFile(part10, implementationVersionName);
@@ -44,7 +40,7 @@ export async function predictDcm4cheFile(sent: Segments, implementationVersionNa
   for (const segment of file.segments) {
     for await (const bytes of segmentBytes(segment)) md5.update(bytes);
   }
-  return { md5: md5.digest('hex'), length: file.length };
+  return { md5: md5.digest('hex') };
 }
 
 /** What the file itself brings about; what its source rejects with is another matter. */

@@ -29,7 +29,7 @@ export type Comparison =
  *
  * `sameGap`: that what both files leave out of memory (`Part10.gap`) was compared, and is the same.
  */
-export function compareRetrieved(sent: Part10, held: Part10, sameGap = false): Comparison {
+export function compareRetrieved(sent: Part10, held: Part10, sameGap: boolean): Comparison {
   const recorded = recordedByArchive(sent.dataSet, held.dataSet);
   const recoded = isRecoded(sent, held);
   const [before, after] = [byTag(sent.dataSet), byTag(held.dataSet)];

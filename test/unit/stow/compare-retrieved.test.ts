@@ -32,7 +32,7 @@ const without = (...tags: readonly number[]): Uint8Array =>
 
 const told = (sent: Uint8Array | Part10, held: Uint8Array | Part10): unknown => {
   const [before, after] = [sent, held].map((file) => (file instanceof Uint8Array ? readPart10(file) : file));
-  const comparison = compareRetrieved(before as Part10, after as Part10);
+  const comparison = compareRetrieved(before as Part10, after as Part10, false);
   return comparison.kind === 'differs' ? comparison.tags.map(formatTag).join(' ') : comparison.kind;
 };
 const image = (changes: BuiltImage = {}): Uint8Array => buildImage(changes);
