@@ -18,6 +18,7 @@ import { open, realpath, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { StorestowError } from '../core/errors.ts';
 import { isMissing } from './list-files.ts';
+import { makeOwnFolder } from './own-folder.ts';
 import { syncFolder } from './put-away.ts';
 
 export interface Sender {
@@ -36,10 +37,11 @@ export function senderOf(announcements: readonly Announcement[], written: Date):
   return announcements.find(({ at }) => at >= written.getTime())?.sender;
 }
 
-/** On the disk when it returns. `state` is the folder of the uploader's locks, which must exist. Throws `SPOOL_INVALID`. */
+/** On the disk when it returns. `state` is the folder of the uploader's locks, made where it is not there. Throws `SPOOL_INVALID`. */
 export async function announceSender(folder: string, state: string, { at, sender }: Announcement): Promise<void> {
   const path = await notePath(folder, state);
   try {
+    if (!(await makeOwnFolder(state))) throw new Error(`${state} is no folder`);
     const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
     const file = await open(path, flags, 0o600);
     try {

@@ -13,13 +13,14 @@
  * | a link, a file, anything else        | not the uploader's: it stays, and is told                                   |
  */
 import { randomBytes } from 'node:crypto';
-import { lstat, mkdir, rename, unlink } from 'node:fs/promises';
+import { lstat, rename, unlink } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join, resolve } from 'node:path';
 import type { Log } from '../core/logging.ts';
 import { stateFolder } from '../core/spool-layout.ts';
 import { fitsSocket, handoverSocket, LEFT, MAX_WORD, parseWord, TAKEN, type HandoverWord } from './handover-word.ts';
 import { isMissing } from './list-files.ts';
+import { makeOwnFolder } from './own-folder.ts';
 
 export interface ListenerOptions {
   readonly log: Log;
@@ -99,7 +100,7 @@ export class HandoverListener {
       );
       return;
     }
-    if (!(await isOwnFolder(stateFolder(this.#spool)))) {
+    if (!(await makeOwnFolder(stateFolder(this.#spool)))) {
       this.#tell({ spool: this.#spool }, 'the folder of the locks is a link or a file; what storescp starts does its own work');
       return;
     }
@@ -189,16 +190,6 @@ export class HandoverListener {
 /** Those who are answered now still get their answer. */
 async function closeServer(server: Server): Promise<void> {
   await new Promise((done) => server.close(done));
-}
-
-/** Made where it is not there; its parent is the spool, which is not made here. */
-async function isOwnFolder(path: string): Promise<boolean> {
-  try {
-    await mkdir(path, { mode: 0o700 });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  }
-  return (await lstat(path)).isDirectory();
 }
 
 interface Found {
