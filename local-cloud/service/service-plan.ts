@@ -79,8 +79,8 @@ export function planService(options: ServiceOptions): ServicePlan {
   for (const path of [...writable, config, data, storescp, ...storestow.slice(0, 1)]) checkPath(path);
   for (const word of storestow) checkText(word);
   checkPorts(receivers.map(({ port }) => port));
-  const upload = (mode: '--watch' | '--all'): string[] => [
-    ...[...storestow, 'upload', mode, '--spool', spool],
+  const upload = (...mode: readonly ('--watch' | '--all' | '--here')[]): string[] => [
+    ...[...storestow, 'upload', ...mode, '--spool', spool],
     ...['--config', config, '--data', data],
   ];
   const uploader = { environment: {}, writable, limits: UPLOADER_LIMITS };
@@ -102,7 +102,8 @@ export function planService(options: ServiceOptions): ServicePlan {
         kind: 'sweep',
         name: 'sweep',
         description: 'storestow: looks through the whole spool for what was missed',
-        command: upload('--all'),
+        // What it is for is to miss nothing that the resident uploader misses, which it would otherwise be left to.
+        command: upload('--all', '--here'),
         ...uploader,
       },
     ],

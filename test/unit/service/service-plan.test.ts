@@ -31,7 +31,7 @@ describe('planService', () => {
       ...['/usr/bin/node', '/opt/storestow/cli.js', 'upload', '--watch', '--spool', '/var/spool/storestow'],
       ...['--config', '/etc/storestow/config.json', '--data', '/var/lib/storestow'],
     ]);
-    expect(programs[3]?.command).toContain('--all');
+    expect(programs[3]?.command).toEqual(expect.arrayContaining(['--all', '--here']));
     expect(programs[0]?.writable).toEqual(['/var/spool/storestow']);
     expect(programs[2]?.writable).toEqual(['/var/spool/storestow', '/srv/bucket']);
     expect(folders).toContain('/var/spool/storestow/receiving');
