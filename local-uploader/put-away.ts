@@ -1,7 +1,7 @@
 /** What happens to a file that the bucket holds verified. */
 import { createHash, randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { copyFile, link, lstat, mkdir, open, readdir, rename, rm, unlink, type FileHandle } from 'node:fs/promises';
+import { copyFile, link, lstat, mkdir, open, rename, rm, unlink, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { StorestowError } from '../core/errors.ts';
 import { identityOf, sameFile, type FileIdentity } from './file-identity.ts';
@@ -13,7 +13,7 @@ import { passStep, type ReachStep } from './upload-step.ts';
  * Behind the name of a file that is about to go, with digits that no other has: a file that is there already under such a name may not have been uploaded. A run
  * that died here leaves the file so, and the next one finds it like any other.
  */
-const CLAIM = /~([0-9a-f]{16})\.uploaded$/;
+const CLAIM = /~[0-9a-f]{16}\.uploaded$/;
 /** Bytes of a name, on every file system that is used here. */
 const MAX_NAME = 255;
 
@@ -51,7 +51,6 @@ export async function moveFile(
     await reached('claimed', claimed);
     await makeFolder(target);
     await reached('targetMade', target.folder);
-    if (claimed === path) await removePartials(claimed, target.folder);
     await place(claimed, join(target.folder, basename(path).replace(CLAIM, '')), sha256, reached);
     await reached('placed', claimed);
     await syncFolder(target.folder);
@@ -113,18 +112,12 @@ async function makeFolder({ root, folder }: MoveTarget): Promise<void> {
   // Both are above the folder, or it: the shorter one is the upper one.
   const top = made !== undefined && made.length < root.length ? made : root;
   for (let current = folder; current.length >= top.length && current !== dirname(current); current = dirname(current))
-    await syncFolder(dirname(current));
+    await syncFolder(dirname(current)).catch(ignoreDenied);
 }
 
-/** Of a copy that was not finished: its digits are those of the claim, which one process has at a time. */
-async function removePartials(claimed: string, folder: string): Promise<void> {
-  const digits = claimDigits(claimed);
-  for (const name of await readdir(folder))
-    if (name.includes(`~${digits}-`) && name.endsWith('.partial')) await rm(join(folder, name), { force: true });
-}
-
-function claimDigits(claimed: string): string {
-  return CLAIM.exec(claimed)?.[1] ?? '';
+/** What may not be read cannot be synced; whoever made something there could. */
+function ignoreDenied(error: unknown): void {
+  if ((error as NodeJS.ErrnoException).code !== 'EACCES') throw error;
 }
 
 async function place(claimed: string, named: string, sha256: string, reached: ReachStep): Promise<void> {
@@ -151,7 +144,7 @@ async function placeAs(from: string, to: string, sha256: string, reached: ReachS
     if (code === 'EEXIST') return isOnDisk(to, sha256);
     if (code !== 'EXDEV' && code !== 'EPERM' && code !== 'ENOTSUP') throw error;
   }
-  return (await exists(to)) ? isOnDisk(to, sha256) : copyDurably(from, to, reached);
+  return (await exists(to)) ? isOnDisk(to, sha256) : copyDurably(from, to, sha256, reached);
 }
 
 /** Whether the file has this content: a run that died had placed it, or it came twice. It is synced then. */
@@ -166,10 +159,14 @@ async function isOnDisk(path: string, sha256: string): Promise<boolean> {
   });
 }
 
-/** Under a name of its own first: neither another file nor what a link points to is written over. */
-async function copyDurably(from: string, to: string, reached: ReachStep): Promise<true> {
-  const partial = join(dirname(to), suffixed(basename(to), `~${claimDigits(from)}-${uniqueDigits()}.partial`));
+/**
+ * Under another name first: neither another file nor what a link points to is written over. That name follows from the content, so what a
+ * run that died has left of its copy is found by the next one.
+ */
+async function copyDurably(from: string, to: string, sha256: string, reached: ReachStep): Promise<true> {
+  const partial = join(dirname(to), suffixed(basename(to), `~${sha256.slice(0, 12)}.partial`));
   try {
+    await rm(partial, { force: true });
     await copyFile(from, partial, constants.COPYFILE_EXCL);
     await syncFile(partial);
     await reached('copied', partial);

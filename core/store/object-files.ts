@@ -19,7 +19,7 @@
 import { createHash, hash, randomBytes } from 'node:crypto';
 import { existsSync, rmSync } from 'node:fs';
 import { link, mkdir, open, readdir, rm, stat, type FileHandle } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { StorestowError, type ErrorCode } from '../errors.ts';
 import { bodyChunks } from './object-body.ts';
 import type { ObjectBody } from './object-store.ts';
@@ -39,16 +39,19 @@ export class ObjectFiles {
     this.#root = root;
   }
 
-  /** Creates the folders, durably, before anything is stored in them. */
+  /** Creates the folders, durably, before anything is stored in them. The last one comes when the others, and the way to them, are on the disk. */
   async prepare(): Promise<void> {
     try {
-      await mkdir(this.#root, { recursive: true, mode: 0o700 });
+      const made = await mkdir(this.#root, { recursive: true, mode: 0o700 });
       await mkdir(join(this.#root, 'writing'), { recursive: true });
-      if (await isFolder(join(this.#root, 'objects', 'ff'))) return;
-      for (let index = 0; index <= 0xff; index += 1)
-        await mkdir(join(this.#root, 'objects', hexByte(index)), { recursive: true });
-      await syncFolder(join(this.#root, 'objects'));
+      const objects = join(this.#root, 'objects');
+      if (await isFolder(join(objects, LAST_FOLDER))) return;
+      for (let index = 0; index < 0xff; index += 1) await mkdir(join(objects, hexByte(index)), { recursive: true });
+      await syncFolder(objects);
       await syncFolder(this.#root);
+      await syncWay(this.#root, made ?? this.#root);
+      await mkdir(join(objects, LAST_FOLDER), { recursive: true });
+      await syncFolder(objects);
     } catch (cause) {
       throw fileError(cause, this.#root);
     }
@@ -144,6 +147,9 @@ export class ObjectFiles {
   }
 }
 
+/** Of those below `objects/`. */
+const LAST_FOLDER = 'ff';
+
 function hexByte(value: number): string {
   return value.toString(16).padStart(2, '0');
 }
@@ -160,6 +166,14 @@ async function syncFolder(path: string): Promise<void> {
   } finally {
     await handle.close();
   }
+}
+
+/** The names of `folder` and of those above it up to `top`, as far as the folders that have these names may be read. */
+async function syncWay(folder: string, top: string): Promise<void> {
+  for (let current = folder; current.length >= top.length && current !== dirname(current); current = dirname(current))
+    await syncFolder(dirname(current)).catch((error: unknown) => {
+      if (errorCode(error) !== 'EACCES') throw error;
+    });
 }
 
 function errorCode(thrown: unknown): string | undefined {

@@ -31,6 +31,7 @@ const DEBIAN_PACKAGES: readonly DebianPackage[] = [
   { name: 'systemd', provides: ['/lib/systemd/systemd'] },
   { name: 'python3-pydicom', provides: ['/usr/lib/python3/dist-packages/pydicom/__init__.py'] },
   { name: 'openssl', provides: 'openssl' },
+  { name: 'strace', provides: 'strace' },
   { name: 'default-jre-headless', provides: 'java' },
 ];
 

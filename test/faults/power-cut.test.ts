@@ -1,0 +1,141 @@
+/**
+ * Loss of power while the uploader works: its system calls are recorded, and from them is rebuilt what a disk may hold after a cut at
+ * each point. On each such disk an uploader goes on, and nothing is lost, half there, or there twice.
+ */
+import { existsSync, statSync } from 'node:fs';
+import { mkdir, mkdtemp, realpath, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createLog } from '../../core/logging.ts';
+import { openFolderStore } from '../../core/store/folder-store.ts';
+import { uploadExitCode } from '../../local-uploader/upload-report.ts';
+import { uploadStudy, type UploadOptions } from '../../local-uploader/upload-study.ts';
+import { Random } from '../fuzz/random.ts';
+import { requirePeer } from '../support/peers.ts';
+import { temporaryFolder, type TemporaryFolder } from '../support/temporary-folder.ts';
+import { DiskModel, type Survives } from './disk-model.ts';
+import { expectAllArrived, expectFiles, expectMoved, expectNothingLost, layInstances, type LaidSpool } from './laid-spool.ts';
+import { canTrace, traced, type CallEvent } from './system-calls.ts';
+import type { UploaderPlan } from './uploader-process.ts';
+
+const UPLOADER = fileURLToPath(new URL('./uploader-process.ts', import.meta.url));
+const OTHER_DISK = '/dev/shm';
+const SEED = 20_261_126;
+/** Disks on which some of what was not synced is there. */
+const RANDOM_DISKS = 100;
+
+const skip = requirePeer('strace, and leave to use it,', canTrace());
+const oneDisk = requirePeer(
+  `a second file system (${OTHER_DISK})`,
+  existsSync(OTHER_DISK) && statSync(OTHER_DISK).dev !== statSync(tmpdir()).dev,
+);
+
+interface Case {
+  readonly name: string;
+  readonly after: UploadOptions['after'];
+  /** Whether the bucket is there already. */
+  readonly bucket: boolean;
+  readonly elsewhere: boolean;
+}
+
+const CASES: readonly Case[] = [
+  { name: 'removed', after: 'remove', bucket: true, elsewhere: false },
+  { name: 'removed, into a bucket that is new', after: 'remove', bucket: false, elsewhere: false },
+  { name: 'moved', after: 'move', bucket: true, elsewhere: false },
+  { name: 'moved to another disk', after: 'move', bucket: true, elsewhere: true },
+  { name: 'kept', after: 'keep', bucket: true, elsewhere: false },
+];
+
+describe.skipIf(skip)('a loss of power while files are uploaded', () => {
+  let folder: TemporaryFolder;
+  let machine: string;
+  let elsewhere: string;
+
+  beforeEach(async () => {
+    folder = await temporaryFolder('power-cut');
+    elsewhere = join(await realpath(folder.path), 'elsewhere');
+    await mkdir(elsewhere);
+    // Where syncing takes no time, if there is such a place.
+    machine = await mkdtemp(join(oneDisk ? await realpath(tmpdir()) : OTHER_DISK, 'storestow-power-cut-'));
+  });
+  afterEach(async () => {
+    await folder.remove();
+    await rm(machine, { recursive: true, force: true });
+  });
+
+  it.each(CASES.filter((one) => !one.elsewhere || !oneDisk))('and $name', async ({ after, bucket, elsewhere: isElsewhere }) => {
+    const laid = await layInstances(join(machine, 'spool'), { site: 'cut', paths: ['study/a', 'study/b', 'study/inner/c'] });
+    if (bucket) await (await openFolderStore(join(machine, 'bucket'))).close();
+    const moveTo = isElsewhere ? join(elsewhere, 'moved') : join(machine, 'moved', 'here');
+    const disk = new DiskModel();
+    await disk.load(machine);
+    if (isElsewhere) await disk.load(elsewhere);
+    const plan: UploaderPlan = {
+      bucket: { kind: 'folder', path: join(machine, 'bucket') },
+      uploads: [{ kind: 'study', folder: join(machine, 'spool', 'study'), site: laid.site, after, moveTo }],
+    };
+    const { code, events } = await traced([UPLOADER, JSON.stringify(plan)], join(folder.path, 'trace'));
+    expect(code).toBe(0);
+
+    let disks = 0;
+    const cut = async (survives?: Survives): Promise<void> => {
+      disks += 1;
+      // Where they were: locks are named by the paths.
+      for (const root of isElsewhere ? [machine, elsewhere] : [machine]) {
+        await rm(root, { recursive: true });
+        await disk.rebuild(root, survives);
+      }
+      await expectGoesOn(laid, join(machine, 'bucket'), after, moveTo);
+    };
+
+    const random = new Random(
+      SEED,
+      CASES.findIndex((one) => one.after === after && one.bucket === bucket),
+    );
+    const chosen = new Set(
+      Array.from({ length: RANDOM_DISKS }, () => random.between(firstOn(events, machine), events.length - 1)),
+    );
+    await cut();
+    let synced = 0;
+    for (const [index, event] of events.entries()) {
+      if (disk.apply(event)) {
+        synced += 1;
+        await cut();
+      }
+      if (!chosen.has(index)) continue;
+      const probability = random.pick([0.1, 0.5, 0.9]);
+      await cut(() => random.chance(probability));
+    }
+    // Each file's bytes and name, each row, each removal.
+    expect(synced).toBeGreaterThan(6);
+    expect(disks).toBeGreaterThan(synced + RANDOM_DISKS / 2);
+  });
+});
+
+/** The first one that has to do with the machine: before it Node reads its own files. */
+function firstOn(events: readonly CallEvent[], machine: string): number {
+  return events.findIndex(({ call }) => call.args.some((arg) => Buffer.isBuffer(arg) && arg.toString().startsWith(machine)));
+}
+
+async function expectGoesOn(laid: LaidSpool, bucket: string, after: UploadOptions['after'], moveTo: string): Promise<void> {
+  const store = await openFolderStore(bucket);
+  try {
+    const database = new DatabaseSync(store.databasePath, { readOnly: true });
+    expect(database.prepare('PRAGMA integrity_check').all()).toEqual([{ integrity_check: 'ok' }]);
+    database.close();
+    for await (const { key } of store.list()) await (await store.get(key)).bytes();
+    await expectNothingLost(laid, store);
+    const options: UploadOptions = { site: laid.site, after, moveTo, concurrency: 2, settle: 0 };
+    await mkdir(join(laid.folder, '.storestow'), { recursive: true });
+    const ports = { store, log: createLog({ level: 'silent' }), now: () => new Date() };
+    expect(uploadExitCode([await uploadStudy(join(laid.folder, 'study'), ports, options)])).toBe(0);
+    await expectAllArrived(laid, store);
+    await expectFiles(laid.folder, after === 'keep' ? laid.instances : []);
+    await expectMoved(moveTo, after === 'move' ? laid.instances : []);
+  } finally {
+    await store.close();
+  }
+}
