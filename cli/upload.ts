@@ -13,7 +13,7 @@ import { announceSender } from '../local-uploader/announced-senders.ts';
 import { beatOnce } from '../local-uploader/attend-spool.ts';
 import { BucketGate } from '../local-uploader/bucket-gate.ts';
 import { parseSeedArguments, type SeedArguments } from '../local-uploader/seed-arguments.ts';
-import { uploadExitCode, type UploadReport } from '../local-uploader/upload-report.ts';
+import { uploadExitCode, type FileOutcome, type UploadCounts, type UploadReport } from '../local-uploader/upload-report.ts';
 import { uploadSpool } from '../local-uploader/upload-spool.ts';
 import { uploadStudy, type UploadOptions, type UploadPorts } from '../local-uploader/upload-study.ts';
 import {
@@ -175,16 +175,23 @@ async function announce(folder: string, options: UploadOptions, log: Log): Promi
 
 /** What a person must look at, a line each; the rest as counts. */
 function write(reports: readonly UploadReport[]): void {
-  const files = reports.flatMap((report) => report.files);
-  for (const { path, outcome, code } of files) {
-    if (outcome !== 'uploaded' && outcome !== 'present')
-      process.stderr.write(`${outcome} ${printable(path)}${code === undefined ? '' : `: ${code}`}\n`);
+  const listed = reports.flatMap(({ files }) => files).filter(({ outcome, code }) => !isDone(outcome) || code !== undefined);
+  for (const { path, outcome, code, after } of listed) {
+    const why = code === undefined ? '' : `: ${code}`;
+    process.stderr.write(`${outcome} ${printable(path)}${why}${after === 'set-aside' ? ', set aside' : ''}\n`);
   }
-  const count = (outcome: string): number => files.filter((file) => file.outcome === outcome).length;
+  const count = (...kinds: readonly (keyof UploadCounts)[]): number =>
+    reports.reduce((total, { counts }) => total + kinds.reduce((sum, kind) => sum + counts[kind], 0), 0);
+  const unlisted = count('waiting', 'foreign', 'damaged', 'failed', 'notPutAway') - listed.length;
+  if (unlisted > 0) process.stderr.write(`and ${unlisted} more\n`);
   const others = reports.filter(({ leftToOther }) => leftToOther).length;
   process.stdout.write(
     `${count('uploaded')} uploaded, ${count('present')} there already, ${count('waiting')} still being written, ` +
-      `${count('foreign')} foreign, ${count('damaged') + count('failed')} failed` +
+      `${count('foreign')} foreign, ${count('damaged', 'failed')} failed` +
       `${others === 0 ? '' : `; ${others} folders left to the uploader that is at them`}\n`,
   );
+}
+
+function isDone(outcome: FileOutcome): boolean {
+  return outcome === 'uploaded' || outcome === 'present';
 }
