@@ -6,14 +6,16 @@ import { StorestowError } from '../errors.ts';
 import { PieceReader, type ByteSource } from './byte-source.ts';
 import type { Fragment, Gap, Part10 } from './data-set.ts';
 import { findPixelData, MAX_PARTS, readDataSet, type PixelDataPlace } from './read-data-set.ts';
-import { readFileHead, readPart10, type FileHead } from './read-part10.ts';
+import { readFileHead, readPart10, type FileHead, type ReadOptions } from './read-part10.ts';
 import { TAG } from './tags.ts';
 
-/** Bytes of the first look, and how much more each further one takes. Headers of enhanced multi-frame objects have some MB. */
+/** Bytes of the first look by default, and how much more each further one takes. Headers of enhanced multi-frame objects have some MB. */
 const FIRST_LOOK = 256 * 1024;
 const FURTHER = 4;
 
-export interface LargeReadOptions {
+export interface LargeReadOptions extends ReadOptions {
+  /** Bytes of the first look. */
+  readonly firstLook?: number;
   /** Bytes that may be taken into memory: before the pixel data, behind it, or of a file that has none. Default 64 MiB. */
   readonly maxInMemory?: number;
 }
@@ -26,12 +28,12 @@ const MAX_IN_MEMORY = 64 * 1024 * 1024;
  */
 export async function readLargePart10(
   source: ByteSource,
-  { maxInMemory = MAX_IN_MEMORY }: LargeReadOptions = {},
+  { firstLook = FIRST_LOOK, maxInMemory = MAX_IN_MEMORY, ...options }: LargeReadOptions = {},
 ): Promise<Part10> {
-  const found = await findInPrefix(source, maxInMemory);
+  const found = await findInPrefix(source, firstLook, maxInMemory);
   if (found === undefined) {
     if (source.length > maxInMemory) throw tooLarge(source.length, maxInMemory);
-    return readPart10(await source.read(0, source.length));
+    return readPart10(await source.read(0, source.length), options);
   }
   const { prefix, head, place } = found;
   const value = await valueOf(source, prefix, place, head.transferSyntax.bigEndian);
@@ -58,8 +60,8 @@ interface Found {
 }
 
 /** Undefined where the file has to be read whole: deflated, without pixel data, or with all of it behind `limit`. */
-async function findInPrefix(source: ByteSource, limit: number): Promise<Found | undefined> {
-  for (let size = FIRST_LOOK; ; size *= FURTHER) {
+async function findInPrefix(source: ByteSource, firstLook: number, limit: number): Promise<Found | undefined> {
+  for (let size = firstLook; ; size *= FURTHER) {
     const length = Math.min(size, limit, source.length);
     const prefix = await source.read(0, length);
     const isLast = length === source.length || length === limit;

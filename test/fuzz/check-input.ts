@@ -3,21 +3,25 @@ import { createHash } from 'node:crypto';
 import { coerce, type Source } from '../../core/coerce/coerce.ts';
 import { DEFAULT_RULES } from '../../core/coerce/default-rules.ts';
 import type { RuleSet } from '../../core/coerce/rule-set.ts';
-import { inMemory } from '../../core/dicom/byte-source.ts';
+import { inMemory, segmentBytes } from '../../core/dicom/byte-source.ts';
 import type { Change, Segments } from '../../core/dicom/change.ts';
 import type { DataSet, Part10 } from '../../core/dicom/data-set.ts';
 import { describePixels } from '../../core/dicom/describe-pixels.ts';
 import { vrOf } from '../../core/dicom/dictionary.ts';
+import { readLargePart10 } from '../../core/dicom/read-large.ts';
 import { readPart10 } from '../../core/dicom/read-part10.ts';
 import { splice } from '../../core/dicom/splice.ts';
 import { TAG } from '../../core/dicom/tags.ts';
 import { textValues } from '../../core/dicom/text-values.ts';
 import type { FramePool } from '../../core/encode/frame-pool.ts';
 import { StorestowError, type ErrorCode } from '../../core/errors.ts';
-import { prepareInstance, type PreparedInstance } from '../../core/prepare-instance.ts';
+import { prepareInstance, preparePart10, type PreparedInstance } from '../../core/prepare-instance.ts';
 import { unnamedDifference, type ComparedDataSet, type ComparedElement } from './compare-objects.ts';
 import { pixelDifference, type DecodedFrame } from './compare-pixels.ts';
+import { wrongGroupLength } from './group-lengths.ts';
 import { NotPlain, readPlain, type PlainFile } from './plain-reader.ts';
+import { rangedFile } from './ranged-file.ts';
+import { sameRewritten } from './same-rewritten.ts';
 
 /** Bytes that a deflated data set may inflate to here. */
 const MAX_INFLATED = 1 << 24;
@@ -65,6 +69,8 @@ export async function checkInput(file: Uint8Array, codec: Codec): Promise<Checke
   const part10 = refusable(() => readPart10(file, { maxInflatedLength: MAX_INFLATED }), READING);
   if (part10 instanceof StorestowError) {
     checkRefusal(part10, file, readPlainly);
+    const large = await preparedByRanges(file, codec);
+    if (!(large instanceof StorestowError)) throw new Defect(`read by ranges what is refused as a whole (${part10.code})`);
     return { refused: part10.code, coerced: false, encoded: false };
   }
   if (readPlainly !== undefined) checkSameStructure(part10, readPlainly);
@@ -80,6 +86,7 @@ export async function checkInput(file: Uint8Array, codec: Codec): Promise<Checke
     expected(error, new Set([...READING, ...IDENTIFYING, ...COERCING])),
   );
   if (Buffer.compare(file, before) !== 0) throw new Defect('the original was written to');
+  checkSamePrepared(prepared, await preparedByRanges(file, codec));
   if (prepared instanceof StorestowError) return { coerced: !(coerced instanceof StorestowError), encoded: false };
   if (coerced instanceof StorestowError) throw new Defect(`prepared what cannot be coerced (${coerced.code})`);
   await checkPrepared(part10, plain, coerced, prepared, codec);
@@ -173,7 +180,9 @@ function coercedFile(part10: Part10): Coerced {
 }
 
 function checkUnnamed(part10: Part10, plain: PlainFile | undefined, after: Uint8Array, changes: readonly Change[]): void {
-  const difference = unnamedDifference(original(part10, plain), reread(after, plain, changes), changes);
+  const [was, is] = [original(part10, plain), reread(after, plain, changes)];
+  const { bigEndian } = part10.transferSyntax;
+  const difference = unnamedDifference(was, is, changes) ?? wrongGroupLength(was, bigEndian, is, bigEndian);
   if (difference !== undefined) throw new Defect(`coerced: ${difference}`);
 }
 
@@ -212,16 +221,53 @@ async function checkPrepared(
     return;
   }
   const { explicitVR, bigEndian } = part10.transferSyntax;
-  const sameEncoding = explicitVR && !bigEndian;
-  const output = reread(sent, sameEncoding ? plain : undefined, changes);
-  const difference = sameEncoding ? unnamedDifference(original(part10, plain), output, [...changes, ...ENCODING]) : undefined;
+  const same = explicitVR && !bigEndian ? undefined : sameRewritten({ explicitVR, bigEndian });
+  const [input, output] = [original(part10, plain), reread(sent, plain, changes)];
+  const difference =
+    unnamedDifference(input, output, [...changes, ...ENCODING], same) ?? wrongGroupLength(input, bigEndian, output, false);
   if (difference !== undefined) throw new Defect(`encoded: ${difference}`);
   const frames: DecodedFrame[] = [];
   for (const { start, end } of output.elements.find(({ tag }) => tag === TAG.PixelData)?.fragments?.slice(1) ?? []) {
     frames.push(await codec.decode(output.body.subarray(start, end)));
   }
-  const pixels = pixelDifference({ ...original(part10, plain), transferSyntaxUID: part10.transferSyntax.uid }, frames);
+  const pixels = pixelDifference({ ...input, transferSyntaxUID: part10.transferSyntax.uid }, frames);
   if (pixels !== undefined) throw new Defect(`encoded: ${pixels}`);
+}
+
+/** A first look that ends somewhere in the file, which is otherwise far smaller than it. */
+function firstLookAt(file: Uint8Array): number {
+  return 64 + (file.length % 397);
+}
+
+async function preparedByRanges(file: Uint8Array, codec: Codec): Promise<Prepared | StorestowError> {
+  const { source, sha256 } = rangedFile(file);
+  try {
+    const part10 = await readLargePart10(source, { firstLook: firstLookAt(file), maxInflatedLength: MAX_INFLATED });
+    const prepared = await preparePart10(part10, SOURCE, RULES, codec.pool, { sha256 });
+    try {
+      const pieces: Uint8Array[] = [];
+      for (const segment of prepared.segments) for await (const bytes of segmentBytes(segment)) pieces.push(bytes);
+      return { ...prepared, sent: Buffer.concat(pieces) };
+    } finally {
+      await prepared.release?.();
+    }
+  } catch (error) {
+    return expected(error, new Set([...READING, ...IDENTIFYING, ...COERCING]));
+  }
+}
+
+type Prepared = PreparedInstance & { readonly sent: Uint8Array };
+
+/** Read as a whole or by ranges: the same is sent, and the same kept of it. */
+function checkSamePrepared(whole: PreparedInstance | StorestowError, ranges: Prepared | StorestowError): void {
+  if (whole instanceof StorestowError || ranges instanceof StorestowError) {
+    const [a, b] = [whole, ranges].map((one) => (one instanceof StorestowError ? one.code : 'prepared'));
+    if (a !== b) throw new Defect(`${a} as a whole, ${b} by ranges`);
+    return;
+  }
+  if (Buffer.compare(joined(whole), ranges.sent) !== 0) throw new Defect('by ranges, other bytes are sent');
+  for (const name of ['md5', 'encoded', 'reason', 'pixelLength', 'pixelMd5', 'syntaxSent'] as const)
+    if (whole[name] !== ranges[name]) throw new Defect(`by ranges, ${name} is ${ranges[name]} and not ${whole[name]}`);
 }
 
 function joined({ segments, length }: Segments): Buffer {

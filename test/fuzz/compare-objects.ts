@@ -34,19 +34,35 @@ interface Named {
   readonly within: ReadonlyMap<number, ReadonlyMap<number, readonly Change[]>>;
 }
 
+/** An element, and the bytes that it lies in. */
+export type Held = readonly [dataSet: Pick<ComparedDataSet, 'body'>, element: ComparedElement];
+
+/** What an element, or an item, that no change names must have kept. */
+export interface Sameness {
+  element(before: Held, after: Held): boolean;
+  /** Absent: all its bytes. Of the item alone; its elements are looked at one by one. */
+  item?(before: ComparedItem, after: ComparedItem): boolean;
+}
+
+const SAME_BYTES: Sameness = {
+  element: ([before, old], [after, now]) => sameBytes(before.body, old, after.body, now),
+};
+
 /** The first difference that no change explains, in words; undefined where there is none. */
 export function unnamedDifference(
   before: ComparedDataSet,
   after: ComparedDataSet,
   changes: readonly Change[],
+  same: Sameness = SAME_BYTES,
 ): string | undefined {
-  return differenceIn(before, after, changes, 0, '');
+  return differenceIn(before, after, changes, same, 0, '');
 }
 
 function differenceIn(
   before: ComparedDataSet,
   after: ComparedDataSet,
   changes: readonly Change[],
+  same: Sameness,
   depth: number,
   path: string,
 ): string | undefined {
@@ -63,16 +79,19 @@ function differenceIn(
     const first = !seen.has(element.tag);
     seen.add(element.tag);
     const within = first ? named.within.get(element.tag) : undefined;
+    const isOpened = within !== undefined || (first && named.appended.has(element.tag));
     const difference =
-      within !== undefined || (first && named.appended.has(element.tag))
-        ? differenceOfItems([before, element], [after, other], named, depth, here)
-        : isChangedGroupLength(element, named) || sameBytes(before.body, element, after.body, other)
+      isOpened || (same.item !== undefined && other.vr === 'SQ')
+        ? differenceOfItems([before, element], [after, other], isOpened ? named : NOTHING, same, depth, here)
+        : isChangedGroupLength(element, named) || same.element([before, element], [after, other])
           ? undefined
-          : `${here} has other bytes`;
+          : `${here} is another`;
     if (difference !== undefined) return difference;
   }
   return undefined;
 }
+
+const NOTHING: Named = { elements: new Set(), appended: new Set(), within: new Map() };
 
 function namedBy(changes: readonly Change[], depth: number): Named {
   const elements = new Set<number>();
@@ -100,35 +119,34 @@ function isChangedGroupLength({ tag, length }: ComparedElement, { elements, appe
   return [...elements, ...appended, ...within.keys()].some((other) => other >>> 16 === tag >>> 16);
 }
 
-type Held = readonly [dataSet: ComparedDataSet, element: ComparedElement];
-
 function differenceOfItems(
   [before, sequence]: Held,
   [after, other]: Held,
   { within, appended }: Named,
+  same: Sameness,
   depth: number,
   path: string,
 ): string | undefined {
-  const [old, now] = [sequence.items, other.items];
-  if (old === undefined || now === undefined) return `${path} has no items to compare`;
-  if (now.length < old.length || (!appended.has(sequence.tag) && now.length !== old.length))
-    return `${path} has ${now.length} items`;
-  for (const [index, item] of old.entries()) {
-    const fresh = now[index] as ComparedItem;
+  // PS3.5 6.2.2: what is within UN is written as it was, in whatever syntax it stands.
+  const inner = other.vr === 'UN' ? SAME_BYTES : same;
+  const [items, others] = [sequence.items, other.items];
+  if (items === undefined || others === undefined) return `${path} has no items to compare`;
+  if (others.length < items.length || (!appended.has(sequence.tag) && others.length !== items.length))
+    return `${path} has ${others.length} items`;
+  for (const [index, item] of items.entries()) {
+    const fresh = others[index] as ComparedItem;
     const changes = within.get(sequence.tag)?.get(index);
     const here = `${path}[${index}]`;
-    const difference =
-      changes !== undefined
-        ? differenceIn(
-            { ...before, elements: item.elements },
-            { ...after, elements: fresh.elements },
-            changes,
-            depth + 1,
-            `${here}.`,
-          )
-        : sameBytes(before.body, item, after.body, fresh)
-          ? undefined
-          : `${here} has other bytes`;
+    if (changes === undefined && inner.item === undefined) {
+      if (!sameBytes(before.body, item, after.body, fresh)) return `${here} has other bytes`;
+      continue;
+    }
+    if (inner.item?.(item, fresh) === false) return `${here} is another`;
+    const [old, now] = [
+      { ...before, elements: item.elements },
+      { ...after, elements: fresh.elements },
+    ];
+    const difference = differenceIn(old, now, changes ?? [], inner, depth + 1, `${here}.`);
     if (difference !== undefined) return difference;
   }
   return undefined;

@@ -19,11 +19,17 @@ export interface Share {
 export type Report =
   | { readonly kind: 'ready' }
   | { readonly kind: 'begin'; readonly input: number }
-  | { readonly kind: 'checked'; readonly input: number; readonly checked: Checked; readonly real: boolean }
+  | { readonly kind: 'checked'; readonly input: number; readonly checked: Checked; readonly codec: CodecName }
   | { readonly kind: 'defect'; readonly input: number; readonly what: string };
 
-/** One in this many inputs goes through the real codec. */
+export type CodecName = 'OpenJPEG' | 'OpenJPH' | 'a stand-in';
+
+/** Of so many inputs one goes through each of the real codecs. */
 const REAL = 10;
+
+function codecFor(turn: number): CodecName {
+  return turn % REAL === 0 ? 'OpenJPEG' : turn % REAL === REAL / 2 ? 'OpenJPH' : 'a stand-in';
+}
 
 export function inputOf(seed: number, input: number): Uint8Array {
   return mutatedInput(new Random(seed, input), isSequence);
@@ -42,21 +48,23 @@ export async function checkNumbered(seed: number, input: number, codec: Codec): 
 
 async function run({ seed, first, end, step }: Share): Promise<void> {
   const tell = (report: Report): boolean | undefined => process.send?.(report);
-  const real = await openRealCodec();
+  const codecs: Readonly<Record<CodecName, Codec>> = {
+    OpenJPEG: await openRealCodec('j2k'),
+    OpenJPH: await openRealCodec('htj2k'),
+    'a stand-in': storedFrames,
+  };
   // The threads start with the first frame: not within an input's time.
-  await checkNumbered(seed, 0, real);
+  for (const codec of Object.values(codecs)) await checkNumbered(seed, 0, codec);
   tell({ kind: 'ready' });
   for (let input = first; input < end; input += step) {
     tell({ kind: 'begin', input });
-    const isReal = Math.floor(input / step) % REAL === 0;
-    const result = await checkNumbered(seed, input, isReal ? real : storedFrames);
+    const codec = codecFor(Math.floor(input / step));
+    const result = await checkNumbered(seed, input, codecs[codec]);
     tell(
-      'defect' in result
-        ? { kind: 'defect', input, what: result.defect }
-        : { kind: 'checked', input, checked: result, real: isReal },
+      'defect' in result ? { kind: 'defect', input, what: result.defect } : { kind: 'checked', input, checked: result, codec },
     );
   }
-  await real.pool.close();
+  for (const codec of Object.values(codecs)) await codec.pool.close();
   process.disconnect();
 }
 

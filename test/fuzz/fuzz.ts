@@ -88,7 +88,7 @@ function runProcess(share: Share, run: Run): Promise<number | undefined> {
         return;
       case 'checked': {
         const { refused, encoded, coerced } = report.checked;
-        const read = encoded ? `encoded by ${report.real ? 'OpenJPEG' : 'a stand-in'}` : coerced ? 'coerced' : 'not coerced';
+        const read = encoded ? `encoded by ${report.codec}` : coerced ? 'coerced' : 'not coerced';
         run.done(report.input, refused === undefined ? read : `refused ${refused}`, performance.now() - since);
         current = undefined;
         return;

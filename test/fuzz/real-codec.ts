@@ -1,13 +1,14 @@
 /** The frame pool with its threads, and a codec of its own that decodes what came of them. */
 import { createHash } from 'node:crypto';
+import type { FrameSyntax } from '../../core/encode/frame-codec.ts';
 import type { FrameLayout } from '../../core/encode/frame-layout.ts';
 import { createFramePool } from '../../core/encode/frame-pool.ts';
-import { openOpenJpeg } from '../../core/encode/openjpeg.ts';
+import { FRAME_SYNTAXES } from '../../core/encode/frame-syntax.ts';
 import type { Codec } from './check-input.ts';
 
-export async function openRealCodec(): Promise<Codec> {
-  const pool = createFramePool({ threads: 1 });
-  const decoder = await openOpenJpeg();
+export async function openRealCodec(syntax: FrameSyntax): Promise<Codec> {
+  const pool = createFramePool({ threads: 1, syntax });
+  const decoder = await FRAME_SYNTAXES[syntax].open();
   const layouts = new Map<string, FrameLayout>();
   return {
     pool: {

@@ -1,5 +1,5 @@
 /** A small share of `npm run fuzz`, the same each time. What must hold for each input: test/fuzz/check-input.ts. */
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import type { Codec } from '../fuzz/check-input.ts';
 import { checkNumbered } from '../fuzz/fuzz-worker.ts';
 import { openRealCodec } from '../fuzz/real-codec.ts';
@@ -40,10 +40,10 @@ describe('mutated objects', { timeout: LIMIT }, () => {
 
   describe('with the real codec', () => {
     let codec: Codec | undefined;
-    afterAll(() => codec?.pool.close());
+    afterEach(() => codec?.pool.close());
 
-    it('have their pixels', async () => {
-      codec = await openRealCodec();
+    it.each(['j2k', 'htj2k'] as const)('have their pixels (%s)', async (syntax) => {
+      codec = await openRealCodec(syntax);
       const { defects, encoded } = await check(0, 300, codec);
       expect(defects).toEqual([]);
       expect(encoded).toBeGreaterThan(10);
