@@ -61,7 +61,12 @@ export async function uploadSpool(
   };
   const state = options.state ?? stateFolder(root);
   await collectLeftLocks(state);
-  const parts = await partsOf(root, { state, now: ports.now(), announcedWithin: options.announcedWithin ?? 0 });
+  const parts = await partsOf(root, {
+    state,
+    now: ports.now(),
+    announcedWithin: options.announcedWithin ?? 0,
+    settle: options.settle,
+  });
   handled.keepOnly(parts.map(({ folder }) => folder));
   const inTurn = await longestQuietFirst(parts);
   const unlisted = new Set(inTurn.slice(0, FOLDERS_AT_ONCE));
@@ -151,10 +156,11 @@ interface Announcing {
   readonly state: string;
   readonly now: Date;
   readonly announcedWithin: number;
+  readonly settle: number;
 }
 
 /** `undefined` while who receives it may still say who sent it, and has not. */
-async function studyPart(folder: string, { state, now, announcedWithin }: Announcing): Promise<Part | undefined> {
+async function studyPart(folder: string, { state, now, announcedWithin, settle }: Announcing): Promise<Part | undefined> {
   const options = { folderQuiet: STUDY_QUIET };
   try {
     const announcements = await readAnnouncements(folder, state);
@@ -162,7 +168,8 @@ async function studyPart(folder: string, { state, now, announcedWithin }: Announ
     const open = changed !== undefined && (now.getTime() - changed.mtimeMs) / 1000 < announcedWithin;
     if (open && announcements.length === 0) return undefined;
     const sender = (written: Date): Sender | undefined => senderOf(announcements, written) ?? (open ? undefined : {});
-    return { folder, options: { ...options, senderOf: sender } };
+    // What waits to be announced must not hold the round up; what was announced has settled by then.
+    return { folder, options: { ...options, senderOf: sender, ...(open ? { patience: settle } : {}) } };
   } catch (failure) {
     return { folder, options, failure };
   }

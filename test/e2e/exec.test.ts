@@ -108,6 +108,15 @@ describe('what storescp starts', () => {
     await untilStored('1.2.3.1 from 10.0.0.7', '1.2.3.2 from 10.0.0.7');
   });
 
+  it('uploads a study itself by the address that came with it, and leaves no note of it', async () => {
+    await write(at('spool', 'study_1', 'a'), { sopUID: '1.2.3.1' });
+    const args = ['upload', at('spool', 'study_1'), '--calling-ip', '10.0.0.7', ...settings()];
+    expect((await runStorestow(args)).stdout).toMatch(/^1 uploaded/);
+    expect(await stored()).toEqual(['1.2.3.1 from 10.0.0.7']);
+    expect(await readdir(spool())).not.toContain('study_1');
+    expect((await resting()).filter((name) => name.endsWith('.from'))).toEqual([]);
+  });
+
   it('takes its relative paths along', async () => {
     await stay();
     await write(at('spool', 'study_1', 'a'), { sopUID: '1.2.3.1' });
