@@ -2,6 +2,8 @@
  * The embedded bucket's SQLite file, `bucket.sqlite`: opened the same way by every process that shares the folder, and its
  * failures as members of the error family.
  */
+import { statfsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { StorestowError, type ErrorCode } from '../errors.ts';
 import { inTransaction, openSharedDatabase } from '../shared-database.ts';
@@ -70,10 +72,26 @@ const RESULT_CODES: ReadonlyMap<number, readonly [ErrorCode, string]> = new Map(
   [26, ['STORE_INVALID', 'is not an SQLite database; move it away']],
 ]);
 
+const FULL = 13;
+/** "Input/output error" and "cannot open" is all that SQLite says where a disk has no room for its log and the index of that. */
+const VAGUE: ReadonlySet<number> = new Set([10, 14]);
+const LOG_BYTES = 64 * 1024;
+const LOG_FILES = 2;
+
+function isFull(path: string): boolean {
+  try {
+    const { bavail, bsize, files, ffree } = statfsSync(dirname(path));
+    return bavail * bsize < LOG_BYTES || (files > 0 && ffree < LOG_FILES);
+  } catch {
+    return false;
+  }
+}
+
 /** What `node:sqlite` threw, by its result code; anything else comes back as it was. */
 export function databaseError(thrown: unknown, path: string): unknown {
   if (!(thrown instanceof Error) || !('errcode' in thrown) || typeof thrown.errcode !== 'number') return thrown;
-  const [code, what] = RESULT_CODES.get(thrown.errcode & 0xff) ?? [
+  const result = thrown.errcode & 0xff;
+  const [code, what] = RESULT_CODES.get(VAGUE.has(result) && isFull(path) ? FULL : result) ?? [
     'INTERNAL',
     'failed unexpectedly; see the cause and report it',
   ];
