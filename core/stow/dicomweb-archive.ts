@@ -1,6 +1,6 @@
 /** The port `Archive` over DICOMweb: STOW-RS, confirmed by QIDO-RS. dcm4chee-arc-light first; any DICOMweb archive. */
 import type { ArchiveConfig } from '../config/schema.ts';
-import { StorestowError } from '../errors.ts';
+import { asStorestowError, StorestowError } from '../errors.ts';
 import type { Log } from '../logging.ts';
 import type { UrlSource } from './archive-url.ts';
 import { createDcm4cheeDigest } from './dcm4chee-digest.ts';
@@ -9,11 +9,11 @@ import { createInFlight } from './in-flight.ts';
 import { createLearnedSize } from './learned-size.ts';
 import { isStored, type Archive, type OutgoingInstance, type Outcome } from './outcome.ts';
 import { createOrthancDigest } from './orthanc-rest.ts';
-import { proveStored } from './prove-stored.ts';
+import { proveStored, type ProofPorts } from './prove-stored.ts';
 import { createQido } from './qido.ts';
-import { rememberListed } from './remember-listed.ts';
+import { rememberListed, type RememberingQido } from './remember-listed.ts';
 import { PATIENCE, type Patience } from './send-request.ts';
-import { MAX_IN_A_ROW, storeStudy } from './store-study.ts';
+import { MAX_IN_A_ROW, storeStudy, THERE } from './store-study.ts';
 import { studyInstitutions } from './study-institutions.ts';
 import { createSuspicion } from './suspicion.ts';
 import { createUnanswered } from './unanswered.ts';
@@ -50,6 +50,15 @@ export function createArchive({ config, source, log, connection, patience }: Arc
   const opening = createInFlight();
   const opened = new Set<string>();
   const sending = createInFlight();
+  const proofPorts = (asked: RememberingQido | undefined, signal: AbortSignal | undefined): ProofPorts => ({
+    level: config.proof,
+    web,
+    qido: asked,
+    listed: asked?.listed ?? new Map<string, never>(),
+    digest,
+    log,
+    signal,
+  });
   return {
     description: web.url,
     async store(instances, { signal } = {}) {
@@ -75,25 +84,30 @@ export function createArchive({ config, source, log, connection, patience }: Arc
           }),
       );
       log?.debug({ study, archive: web.url, outcomes: countByKind(sent) }, 'sent to the archive');
-      const { proof: level } = config;
       // The instances are no longer held: who has them waited for asks, and finds them listed.
-      const proved = await proveStored(instances, sent, {
-        level,
-        web,
-        qido: asked,
-        listed: asked?.listed ?? new Map<string, never>(),
-        digest,
-        log,
-        signal,
-      });
+      const proved = await proveStored(instances, sent, proofPorts(asked, signal));
       log?.debug({ study, archive: web.url, proofs: countByProof(proved) }, 'proved in the archive');
       return proved;
+    },
+    async compare(instance, { signal } = {}) {
+      const asked = config.confirm ? rememberListed(qido, true) : undefined;
+      try {
+        const listed = await asked?.find(instance.studyInstanceUID, [instance.sopInstanceUID], { signal });
+        if (listed?.has(instance.sopInstanceUID) === false) return NOT_THERE;
+      } catch (thrown) {
+        const { code, message } = asStorestowError(thrown);
+        return { kind: 'retryable', code, message };
+      }
+      const [compared = NOT_THERE] = await proveStored([instance], [THERE], proofPorts(asked, signal));
+      return compared;
     },
     find: async (studyInstanceUID, sopInstanceUIDs) => qido.find(studyInstanceUID, sopInstanceUIDs, { digests: true }),
     institutions: async (studyInstanceUID, { signal } = {}) => studyInstitutions(web, studyInstanceUID, signal),
     close: async () => (connection === undefined ? shared.close() : undefined),
   };
 }
+
+const NOT_THERE: Outcome = { kind: 'permanent', code: 'NOT_IN_ARCHIVE', message: 'the archive does not list it under its study' };
 
 /** Throws `INTERNAL` where a caller mixes studies or gives one SOP Instance UID twice. */
 function studyOf(instances: readonly OutgoingInstance[]): string | undefined {

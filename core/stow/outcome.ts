@@ -58,6 +58,11 @@ export interface Archive {
    * Two instances with one SOP Instance UID in one call are the caller's error (`INTERNAL`).
    */
   store(instances: readonly OutgoingInstance[], options?: { readonly signal?: AbortSignal }): Promise<readonly Outcome[]>;
+  /**
+   * Holds what the archive has under the UIDs of the instance against it, and sends nothing: stored, which was there already; permanent, where
+   * it has other content or nothing; retryable, where that cannot be told. Never throws for what the archive answers.
+   */
+  compare(instance: OutgoingInstance, options?: { readonly signal?: AbortSignal }): Promise<Outcome>;
   /** Which of these the archive lists under the study; by SOP Instance UID. Throws `ARCHIVE_…` errors. */
   find(studyInstanceUID: string, sopInstanceUIDs: readonly string[]): Promise<ReadonlyMap<string, ArchivedInstance>>;
   /** Institutions under which the archive holds the study; none where it has no name, or not the study. Throws `ARCHIVE_…` errors. */

@@ -36,7 +36,8 @@ interface Progress {
 
 const NOTHING_DONE: Progress = { outcomes: new Map(), halted: undefined };
 
-const THERE: Outcome = { kind: 'stored', proof: 'listed', alreadyThere: true };
+/** Listed before it was sent. */
+export const THERE: Outcome = { kind: 'stored', proof: 'listed', alreadyThere: true };
 
 /** One outcome for each instance, in order. All are of one study, no SOP Instance UID twice. */
 export async function storeStudy(instances: readonly OutgoingInstance[], ports: StorePorts): Promise<readonly Outcome[]> {

@@ -9,6 +9,8 @@ export interface Candidate {
   readonly key: string;
   /** Bytes. */
   readonly size: number;
+  /** In the bucket, by the bucket's clock. */
+  readonly arrived: Date;
   readonly source: InstanceSource;
   /** As the key tells; what the file says decides. */
   readonly studyInstanceUID: string | undefined;
@@ -34,6 +36,7 @@ export async function inspectObject(store: ObjectStore, key: string, site: strin
   return {
     key,
     size: head.size,
+    arrived: head.lastModified,
     source: instanceSource(head, site),
     studyInstanceUID: parts?.studyInstanceUID,
     sopInstanceUID: parts?.sopInstanceUID,

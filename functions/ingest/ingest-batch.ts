@@ -13,6 +13,7 @@ import { ByteBudget } from './byte-budget.ts';
 import { areRivals, groupRivals, hasOutcome, inspectObject, isCandidate, type Candidate } from './candidate.ts';
 import { keepRuleSet } from './keep-rule-set.ts';
 import { LARGE_OBJECT_MEMORY, largeObject } from './large-object.ts';
+import type { InstanceSource } from './instance-source.ts';
 import type { IngestOptions, IngestPorts, IngestResult, ObjectReference } from './ports.ts';
 import { retryLater, settle, settleStoreFailure, settleUnprepared } from './settle.ts';
 import { leaseHeldError, leasePatience, StudyLeases } from './study-lease.ts';
@@ -159,7 +160,10 @@ class Batch {
         const { outcome, retryAfter, settled } = await this.#deliver(candidate, prepared, arrived);
         try {
           if (outcome === undefined) return { key, state: 'skipped' };
-          const result = await settle(key, prepared, outcome, this.#ports);
+          const result =
+            'code' in outcome && outcome.code === 'CONFLICT'
+              ? await this.#settleConflict(candidate, prepared, outcome)
+              : await settle(key, prepared, outcome, this.#ports);
           return retryAfter === undefined ? result : { ...result, retryAfter };
         } finally {
           settled();
@@ -173,13 +177,49 @@ class Batch {
     }
   }
 
+  /**
+   * The archive has other content than the rules give now. Where it has what earlier ones gave, it was sent by these, and only that was not
+   * written down. Throws what the store throws.
+   */
+  async #settleConflict(candidate: Candidate, prepared: PreparedInstance, conflict: Outcome): Promise<IngestResult> {
+    const { key, source, arrived } = candidate;
+    for await (const { ruleSet, prepare } of this.#ports.earlierRules(arrived)) {
+      const earlier = await this.#limit(() => this.#prepare(candidate, prepare));
+      if (earlier instanceof StorestowError) {
+        if (earlier.retryable) return retryLater(key, earlier, this.#ports);
+        continue;
+      }
+      try {
+        const found = await this.#compare(earlier, source);
+        if (found.kind !== 'permanent') return await settle(key, earlier, found, { ...this.#ports, ruleSet });
+      } finally {
+        await earlier.release?.();
+      }
+    }
+    return settle(key, prepared, conflict, this.#ports);
+  }
+
+  async #compare(prepared: PreparedInstance, source: InstanceSource): Promise<Outcome> {
+    const { abort } = this.#options;
+    try {
+      const archive = this.#ports.archiveFor({ ...source, institution: prepared.institution });
+      return await archive.compare(prepared, abort === undefined ? {} : { signal: abort });
+    } catch (thrown) {
+      const { code, message, retryable } = asStorestowError(thrown);
+      return { kind: retryable ? 'retryable' : 'permanent', code, message };
+    }
+  }
+
   /** Throws what the store throws. */
-  async #prepare(candidate: Candidate): Promise<PreparedInstance | StorestowError> {
+  async #prepare(
+    candidate: Candidate,
+    prepare: IngestPorts['prepare'] = this.#ports.prepare,
+  ): Promise<PreparedInstance | StorestowError> {
     const { key, source } = candidate;
     if (this.#options.stop?.aborted === true) return outOfTime(key);
     const file = isLarge(candidate) ? await openLarge(this.#ports.store, key) : await readChecked(this.#ports.store, key);
     try {
-      return await this.#ports.prepare(file, source);
+      return await prepare(file, source);
     } catch (thrown) {
       const error = asStorestowError(thrown, key);
       if (STORE_FAILURES.has(error.code)) throw error;

@@ -1,6 +1,7 @@
 /** Each rule set that was ever used stays in the bucket, so that what was sent can be computed again. */
 import { asStorestowError } from '../../core/errors.ts';
 import type { ObjectStore } from '../../core/store/object-store.ts';
+import { ruleSetKey } from './kept-rule-sets.ts';
 import type { KeptRuleSet } from './ports.ts';
 
 const kept = new WeakMap<ObjectStore, Map<string, Promise<void>>>();
@@ -9,7 +10,7 @@ const kept = new WeakMap<ObjectStore, Map<string, Promise<void>>>();
 export async function keepRuleSet(store: ObjectStore, { digest, json }: KeptRuleSet): Promise<void> {
   const ofStore = kept.get(store) ?? new Map<string, Promise<void>>();
   kept.set(store, ofStore);
-  const keeping = ofStore.get(digest) ?? put(store, `rules/${digest}.json`, json);
+  const keeping = ofStore.get(digest) ?? put(store, ruleSetKey(digest), json);
   ofStore.set(digest, keeping);
   try {
     await keeping;

@@ -1,12 +1,12 @@
 /** The configuration → what `ingestBatch` needs. Opened once a process, and used for all its batches. */
 import { institutionOf } from '../../core/coerce/institution-mapping.ts';
-import { ruleSetDigest, serializeRuleSet } from '../../core/coerce/rule-set.ts';
+import { ruleSetDigest, serializeRuleSet, type RuleSet } from '../../core/coerce/rule-set.ts';
 import type { ArchiveConfig, Config, WorklistConfig } from '../../core/config/schema.ts';
 import { createFramePool } from '../../core/encode/frame-pool.ts';
 import { warmUp } from '../../core/encode/warm-up.ts';
 import { StorestowError } from '../../core/errors.ts';
 import type { Log } from '../../core/logging.ts';
-import { createWorklistMatcher, type WorklistMatcher } from '../../core/match-worklist.ts';
+import { createKeptMatcher, createWorklistMatcher, type WorklistMatcher } from '../../core/match-worklist.ts';
 import { prepareInstance } from '../../core/prepare-instance.ts';
 import type { ObjectStore } from '../../core/store/object-store.ts';
 import { Leases } from '../../core/store/lease.ts';
@@ -16,6 +16,7 @@ import { createArchive } from '../../core/stow/dicomweb-archive.ts';
 import { openConnection } from '../../core/stow/dicomweb.ts';
 import type { Archive } from '../../core/stow/outcome.ts';
 import { createWorklist, openWorklistConnection } from '../../core/stow/worklist.ts';
+import { openEarlierRules } from './earlier-rules.ts';
 import { openRuleSet } from './open-rule-set.ts';
 import type { IngestPorts } from './ports.ts';
 import { leaseTimes } from './study-lease.ts';
@@ -66,6 +67,10 @@ async function openOnto(
   opened.defer(() => framePool.close());
   // Whatever keeps the threads from it will be met by the first frame, and said there.
   const warm = enabled ? warmUp(framePool).catch(() => undefined) : Promise.resolve();
+  const prepareBy =
+    (rules: RuleSet, matcher: WorklistMatcher | undefined): IngestPorts['prepare'] =>
+    async (file, source) =>
+      prepareInstance(file, source, rules, framePool, { encode: enabled, ...(matcher && { worklist: matcher }) });
   const archives = new Map<string, Archive>();
   return {
     warm,
@@ -84,8 +89,9 @@ async function openOnto(
         if (ruleSet.institutions === undefined || !confirm || otherInstitution === 'store') return undefined;
         return institutionOf(ruleSet.institutions, source);
       },
-      prepare: async (file, source) =>
-        prepareInstance(file, source, ruleSet, framePool, { encode: enabled, ...(worklist && { worklist: worklist.matcher }) }),
+      prepare: prepareBy(ruleSet, worklist?.matcher),
+      // What was taken of a worklist then is kept, and nobody is asked for it now.
+      earlierRules: openEarlierRules(store, digest, (earlier) => prepareBy(earlier, createKeptMatcher(store))),
       ruleSet: { digest, json: serializeRuleSet(ruleSet) },
       config: { ...config, archive: archiveConfig },
       log,

@@ -28,7 +28,14 @@ export interface KeptRuleSet {
   readonly json: string;
 }
 
-export interface IngestPorts {
+/** A rule set, and the coercion by it. */
+export interface RulesInForce {
+  readonly ruleSet: KeptRuleSet;
+  /** `prepareInstance`, bound to the rule set and the frame pool. */
+  readonly prepare: (file: Uint8Array | LargeFile, source: InstanceSource) => Promise<PreparedInstance>;
+}
+
+export interface IngestPorts extends RulesInForce {
   readonly store: ObjectStore;
   /** In a bucket that all function instances share which may send the same study. */
   readonly leases: Leases;
@@ -39,9 +46,8 @@ export interface IngestPorts {
    * archive holds it under another one.
    */
   readonly ownInstitution: (source: InstanceSource) => string | undefined;
-  /** `prepareInstance`, bound to the rule set and the frame pool. */
-  readonly prepare: (file: Uint8Array | LargeFile, source: InstanceSource) => Promise<PreparedInstance>;
-  readonly ruleSet: KeptRuleSet;
+  /** By which an object that arrived then may have been sent before. Throws what the store throws. */
+  readonly earlierRules: (arrived: Date) => AsyncIterable<RulesInForce>;
   readonly config: Pick<Config, 'ingest' | 'site'> & { readonly archive: RequestLimits };
   readonly log: Log;
   readonly now: () => Date;

@@ -7,7 +7,7 @@ import { createArchiveReader, type ArchiveReader } from '../../core/stow/archive
 import { archiveUrl } from '../../core/stow/archive-url.ts';
 import { openConnection } from '../../core/stow/dicomweb.ts';
 import { appliedRules } from './applied-rules.ts';
-import { openKeptRuleSets } from './kept-rule-sets.ts';
+import { openKeptRuleSets } from '../ingest/kept-rule-sets.ts';
 import type { VerifyPorts } from './ports.ts';
 
 export interface OpenVerifyPorts {

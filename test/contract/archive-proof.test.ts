@@ -82,6 +82,21 @@ describe('on an archive that answers as dcm4chee does', () => {
       expect(faults.arrivals(instance.sopInstanceUID)).toBe(1);
     });
 
+    it('compared with what it has, without being sent', async () => {
+      const study = newStudy();
+      const archive = archiveOf({ proof, implementationVersionName: VERSION });
+      await archive.store([outgoing(study, 1)]);
+      const sent = faults.of('stow').length;
+      expect(await archive.compare(outgoing(study, 1))).toMatchObject(stored('digest', true));
+      expect(await archive.compare(otherPixels(study, 1))).toMatchObject({ kind: 'permanent', code: 'CONFLICT' });
+      expect(await archive.compare(outgoing(study, 2))).toMatchObject({ kind: 'permanent', code: 'NOT_IN_ARCHIVE' });
+      faults.next('qido', { kind: 'answer', status: 401 });
+      expect(await archive.compare(outgoing(study, 1))).toMatchObject({ kind: 'retryable', code: 'ARCHIVE_UNAUTHORIZED' });
+      expect(faults.of('stow')).toHaveLength(sent);
+      const blind = archiveOf({ proof, confirm: false });
+      expect(await blind.compare(outgoing(study, 1))).toMatchObject(stored('retrieved', true));
+    });
+
     it('the same UIDs, other content', async () => {
       const study = newStudy();
       const archive = archiveOf({ proof, implementationVersionName: VERSION });

@@ -68,6 +68,12 @@ export class FakeArchive implements Archive {
     return outcomes;
   }
 
+  async compare(instance: OutgoingInstance): Promise<Outcome> {
+    const { finding } = this;
+    if (finding !== undefined) return { kind: 'retryable', code: finding.code, message: finding.message };
+    return this.#holds(instance) ? this.#found(instance) : { kind: 'permanent', code: 'NOT_IN_ARCHIVE', message: 'not there' };
+  }
+
   async find(study: string, uids: readonly string[]): Promise<ReadonlyMap<string, ArchivedInstance>> {
     if (this.finding !== undefined) throw this.finding;
     return new Map(
@@ -155,6 +161,9 @@ export function ingestDouble({
     ownInstitution: () => undefined,
     prepare: async (file) => prepareFake(file instanceof Uint8Array ? file : await file.read(0, file.length)),
     ruleSet: RULES,
+    async *earlierRules() {
+      // None.
+    },
     config: { site: 'default', ingest: { maxBytesInFlight }, archive: { maxInstances, maxBytes, confirm: true } },
     log: createLog({ level: 'silent' }),
     now: () => NOW,

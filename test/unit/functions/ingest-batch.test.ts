@@ -1,11 +1,13 @@
-import { describe, expect, it } from 'vitest';
+import { hash } from 'node:crypto';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { StorestowError, type ErrorCode } from '../../../core/errors.ts';
 import { Leases } from '../../../core/store/lease.ts';
 import { createMemoryStore } from '../../../core/store/memory-store.ts';
 import type { ObjectStore, Tags } from '../../../core/store/object-store.ts';
 import type { Outcome } from '../../../core/stow/outcome.ts';
 import { ingestBatch } from '../../../functions/ingest/ingest-batch.ts';
-import type { IngestOptions, IngestResult } from '../../../functions/ingest/ports.ts';
+import { clearOutcome } from '../../../functions/ingest/object-outcome.ts';
+import type { IngestOptions, IngestPorts, IngestResult, RulesInForce } from '../../../functions/ingest/ports.ts';
 import { FakeArchive, fakeObject, ingestDouble, type IngestDouble } from '../../support/ingest-double.ts';
 
 async function ingest(
@@ -285,6 +287,62 @@ describe('different content under one SOP Instance UID', () => {
     await ingest(double, keys);
     expect((await states(double, keys)).toSorted()).toEqual(['quarantined/CONFLICT', 'stowed']);
     expect(double.archive.sent).toEqual(['1.1']);
+  });
+});
+
+describe('rules that changed after the archive had stored it, and before that was written down', () => {
+  /** As `ports`, by rules that make another content of each instance. */
+  function byRules(ports: IngestPorts, digest: string, ...earlier: readonly RulesInForce[]): IngestPorts {
+    return {
+      ...ports,
+      ruleSet: { digest, json: '{}' },
+      async prepare(file, source) {
+        const prepared = await ports.prepare(file, source);
+        return { ...prepared, md5: hash('md5', prepared.md5 + digest) };
+      },
+      async *earlierRules() {
+        yield* earlier;
+      },
+    };
+  }
+  const rulesOf = async ({ store }: IngestDouble, key: string): Promise<string> => (await store.getTags(key))['detail'] ?? '';
+
+  let double: IngestDouble;
+  let first: IngestPorts;
+  let key: string;
+  beforeEach(async () => {
+    double = ingestDouble();
+    first = byRules(double.ports, '111111111111');
+    key = await double.arrive({ sop: '1.1' });
+    double.ports = first;
+    await ingest(double, [key]);
+    await clearOutcome(double.store, key);
+  });
+
+  it('it is stowed by the rules by which it was sent', async () => {
+    double.ports = byRules(double.ports, '333333333333', byRules(double.ports, '222222222222'), first);
+    expect(only(await ingest(double, [key]))).toMatchObject({ state: 'stowed', alreadyThere: true });
+    expect(await rulesOf(double, key)).toContain(' rules:111111111111 ');
+    expect(double.archive.sent).toEqual(['1.1']);
+  });
+
+  it('other content is a conflict as before', async () => {
+    double.ports = byRules(double.ports, '333333333333', byRules(double.ports, '222222222222'));
+    expect(only(await ingest(double, [key]))).toMatchObject({ state: 'quarantined', code: 'CONFLICT' });
+    expect(await rulesOf(double, key)).toContain(' rules:333333333333 ');
+  });
+
+  it('rules that refuse it are passed over; what cannot be told now is tried again', async () => {
+    const refusing = (code: ErrorCode): RulesInForce => ({
+      ...first,
+      prepare: async () => Promise.reject(new StorestowError(code, 'as the test wants it')),
+    });
+    const { ports } = double;
+    double.ports = byRules(ports, '333333333333', refusing('UNKNOWN_SOURCE'), refusing('CODEC_UNAVAILABLE'), first);
+    expect(only(await ingest(double, [key]))).toMatchObject({ state: 'retry', code: 'CODEC_UNAVAILABLE' });
+    expect(await double.status(key)).toBeUndefined();
+    double.ports = byRules(ports, '333333333333', refusing('UNKNOWN_SOURCE'), first);
+    expect(only(await ingest(double, [key]))).toMatchObject({ state: 'stowed' });
   });
 });
 

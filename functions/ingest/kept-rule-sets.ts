@@ -3,6 +3,17 @@ import { parseRuleSet, ruleSetDigest, type RuleSet } from '../../core/coerce/rul
 import { asStorestowError, StorestowError } from '../../core/errors.ts';
 import type { ObjectStore } from '../../core/store/object-store.ts';
 
+export const RULES_PREFIX = 'rules/';
+
+export function ruleSetKey(digest: string): string {
+  return `${RULES_PREFIX}${digest}.json`;
+}
+
+/** `undefined` for what is no rule set. */
+export function digestOfKey(key: string): string | undefined {
+  return /^rules\/([0-9a-f]{12})\.json$/.exec(key)?.[1];
+}
+
 /** Each is read once; a read that failed is tried again. */
 export function openKeptRuleSets(store: ObjectStore): (digest: string) => Promise<RuleSet> {
   const known = new Map<string, Promise<RuleSet>>();
@@ -19,7 +30,7 @@ export function openKeptRuleSets(store: ObjectStore): (digest: string) => Promis
 }
 
 async function read(store: ObjectStore, digest: string): Promise<RuleSet> {
-  const key = `rules/${digest}.json`;
+  const key = ruleSetKey(digest);
   try {
     const ruleSet = parseRuleSet(new TextDecoder().decode(await (await store.get(key)).bytes()), key);
     if (ruleSetDigest(ruleSet) === digest) return ruleSet;
