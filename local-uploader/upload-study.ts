@@ -19,7 +19,7 @@ import { decideSetAside } from './decide-set-aside.ts';
 import { modifiedAt, type FileIdentity } from './file-identity.ts';
 import { HandledFolder, nameOf, type Judgement } from './handled-files.ts';
 import { isBlank } from './is-blank.ts';
-import { isMissing, listFolder, type FolderListing, type ListedFile } from './list-files.ts';
+import { areUnchanged, isMissing, listFolder, type FolderListing, type ListedFile } from './list-files.ts';
 import { moveFile, removeFile, syncFolder, type MoveTarget } from './put-away.ts';
 import { OldestFirst } from './oldest-first.ts';
 import { IN_MEMORY_LIMIT, readArrival, type Arrival } from './read-arrival.ts';
@@ -90,7 +90,7 @@ export interface UploadOptions extends ArrivalSource {
 export interface UploadLimits {
   readonly gate: BucketGate;
   readonly files: OldestFirst;
-  /** Files above `IN_MEMORY_LIMIT`, one at a time: each takes the disk for itself, and small ones need not wait behind several. */
+  /** Files above `IN_MEMORY_LIMIT`, two at a time: one is read while another is sent, and small ones need not wait behind several. */
   readonly largeFiles: OldestFirst;
   /** Files that the bucket holds and that go: they need not wait behind those that are still to be sent. */
   readonly puttingAway: Limit;
@@ -108,15 +108,18 @@ export function uploadLimits(concurrency: number, ports: UploadPorts, options: L
   return {
     gate,
     files: new OldestFirst(() => gate.width(concurrency), options),
-    largeFiles: new OldestFirst(() => 1, options),
+    largeFiles: new OldestFirst(() => Math.min(LARGE_AT_ONCE, gate.width(concurrency)), options),
     puttingAway: createLimit(concurrency),
   };
 }
 
+const LARGE_AT_ONCE = 2;
 const DEFAULT_PATIENCE = 10;
 const DEFAULT_RETRIES: RetryOptions = { retries: 4, firstDelay: 250, maxDelay: 8000 };
 /** Seconds between two looks at a file that changes while it is read. */
 const SHORTEST_PAUSE = 0.1;
+/** Milliseconds between two looks for what comes while a large file is on its way. */
+const RELOOK = 1000;
 /** Files of a folder that are in the bucket and not put away: they wait for their manifest, which is written when a thousand do, or after seconds. */
 const UNFINISHED = 4096;
 
@@ -131,21 +134,39 @@ export async function uploadStudy(
   options: UploadOptions,
   limits: UploadLimits = uploadLimits(options.concurrency, ports),
 ): Promise<UploadReport> {
+  const upload = prepareUpload(folder, ports, options, limits);
+  await upload.run();
+  return upload.report();
+}
+
+export interface StudyUpload {
+  /** As `uploadStudy`; again, too: what failed the first time is not tried again. */
+  readonly run: () => Promise<void>;
+  /** Of all runs. */
+  readonly report: () => UploadReport;
+}
+
+export function prepareUpload(folder: string, ports: UploadPorts, options: UploadOptions, limits: UploadLimits): StudyUpload {
   if (options.after === 'move' && options.moveTo === undefined)
     throw new StorestowError('CONFIG_INVALID', 'upload.after is "move", but upload.moveTo names no folder; set it');
   const root = resolve(folder);
   const state = options.state ?? stateFolder(dirname(root));
-  // Where it is gone and an uploader has been, that one may have died before it was done with its lock.
-  if (!(await isThere(root)) && !(await isThere(state)))
-    throw new StorestowError('SPOOL_INVALID', `there is no folder ${root}; check the path`, { object: root });
   const run = new FolderRun(root, ports, options, limits);
+  let leftToOther = false;
   const work = async (): Promise<void> => {
     await run.untilQuiet();
     if (!(await isThere(root))) await forgetAnnouncements(root, state);
   };
-  const quiet = (await options.handled?.isQuiet(ports.now())) ?? false;
-  const ours = quiet || (await oneAtATime(root, state, work, ports.onStep));
-  return run.tally.report(root, { leftToOther: !ours });
+  return {
+    report: () => run.tally.report(root, { leftToOther }),
+    run: async () => {
+      // Where it is gone and an uploader has been, that one may have died before it was done with its lock.
+      if (!(await isThere(root)) && !(await isThere(state)))
+        throw new StorestowError('SPOOL_INVALID', `there is no folder ${root}; check the path`, { object: root });
+      if ((await options.handled?.isQuiet(ports.now())) === true) return;
+      leftToOther = !(await oneAtATime(root, state, work, ports.onStep));
+    },
+  };
 }
 
 async function isThere(path: string): Promise<boolean> {
@@ -181,8 +202,6 @@ interface Round {
   readonly manifests: RoundManifests | undefined;
   /** Files that the bucket holds, the first of them first; those that are put away are taken out as others come. */
   readonly finishing: Promise<void>[];
-  /** Where files were removed. */
-  readonly emptied: Set<string>;
   waiting: number;
 }
 
@@ -197,6 +216,10 @@ class FolderRun {
   /** Files that stay, of which `#handled` does not know, or is not to: not looked at again in this run. */
   readonly #left = new Set<string>();
   readonly #others = new Set<string>();
+  /** Large files in line, or on their way, to when they are done. */
+  readonly #underWay = new Map<string, Promise<void>>();
+  /** Where files were removed. */
+  readonly #emptied = new Set<string>();
   /** Milliseconds since 1970. */
   #newestWrite: number | undefined;
   readonly tally = new UploadTally();
@@ -221,37 +244,51 @@ class FolderRun {
       this.#handled.keepOnly(listing.files);
       this.tally.forgetWaiting();
       this.#listOthers(listing);
-      const pending = listing.files.filter((file) => !this.#isDone(file)).sort(oldestFirst);
-      const round = this.#roundOf(pending.length);
+      const pending = listing.files.filter((file) => !this.#underWay.has(file.path) && !this.#isDone(file)).sort(oldestFirst);
+      const round: Round = { manifests: this.#manifestsOf(pending.length), finishing: [], waiting: 0 };
       await this.#workOff(pending, round);
-      const cleared = await this.#clearUp(listing, round);
+      if (ending?.aborted === true) await Promise.all(this.#underWay.values());
+      const cleared = await this.#clearUp(listing);
       if (ending?.aborted === true) return;
-      if (round.waiting < pending.length) continue;
-      if (pending.length === 0) this.#handled.noteQuiet(cleared && this.#isAllHandled(listing) ? listing : undefined, now);
-      if (round.waiting === 0 || waited >= patience) return;
-      const pause = Math.min(Math.max(settle, SHORTEST_PAUSE), patience - waited);
-      await delay(pause * 1000);
-      waited += pause;
+      if (this.#underWay.size > 0) await this.#untilChange(listing, round);
+      else if (round.waiting === pending.length) {
+        if (pending.length === 0) this.#handled.noteQuiet(cleared && this.#isAllHandled(listing) ? listing : undefined, now);
+        if (round.waiting === 0 || waited >= patience) return;
+        const pause = Math.min(Math.max(settle, SHORTEST_PAUSE), patience - waited);
+        await delay(pause * 1000);
+        waited += pause;
+      }
     }
   }
 
-  #roundOf(files: number): Round {
-    return { manifests: this.#manifestsOf(files), finishing: [], emptied: new Set(), waiting: 0 };
-  }
-
-  /** Twice as many stand in line as may be under way: the oldest that wait are there when one of those ends, however many others there are. */
+  /**
+   * Until all but the large ones are done. Twice as many stand in line as may be under way: the oldest that wait are there when one of
+   * those ends, however many others there are.
+   */
   async #workOff(pending: readonly ListedFile[], round: Round): Promise<void> {
     const { files, largeFiles, lined } = this.#limits;
     const isLarge = ({ identity }: ListedFile): boolean => identity.size > IN_MEMORY_LIMIT;
     const large = pending.filter(isLarge);
     const small = large.length === 0 ? pending : pending.filter((file) => !isLarge(file));
-    const done = Promise.all([
-      forEachConcurrently(small, 2 * this.#options.concurrency, (file) => this.#handle(file, files, round)),
-      forEachConcurrently(large, 2, (file) => this.#handle(file, largeFiles, round)),
-    ]);
+    for (const file of large) {
+      const done = this.#handle(file, largeFiles, round).then(() => Promise.all(round.finishing));
+      this.#underWay.set(
+        file.path,
+        done.then(() => void this.#underWay.delete(file.path)),
+      );
+    }
+    const done = forEachConcurrently(small, 2 * this.#options.concurrency, (file) => this.#handle(file, files, round));
     lined?.();
     await done;
     await Promise.all(round.finishing);
+  }
+
+  /** Until a large file is done, or others have come: an hour's upload holds none of them up. */
+  async #untilChange({ changed }: FolderListing, { waiting }: Round): Promise<void> {
+    let done = false;
+    const one = Promise.race(this.#underWay.values()).then(() => (done = true));
+    do await Promise.race([one, delay(RELOOK, undefined, { ref: false })]);
+    while (!done && waiting === 0 && (await areUnchanged(changed)));
   }
 
   #isDone(file: ListedFile): boolean {
@@ -316,7 +353,7 @@ class FolderRun {
   #end(file: ListedFile, report: FileReport, round: Round): void {
     const { path, outcome, after } = report;
     if (outcome === 'waiting') round.waiting += 1;
-    else if (after === 'removed' || after === 'moved') round.emptied.add(dirname(path));
+    else if (after === 'removed' || after === 'moved') this.#emptied.add(dirname(path));
     else if (after === 'kept') this.#judge(file, { outcome: 'kept' });
     else if (outcome === 'failed' || outcome === 'uploaded' || outcome === 'present') this.#left.add(nameOf(file));
     this.tally.add(report);
@@ -500,9 +537,10 @@ class FolderRun {
    * What was removed is off the disk before its folder goes; a folder that has got something again stays. False where one may still have
    * to go.
    */
-  async #clearUp({ folders }: FolderListing, { emptied }: Round): Promise<boolean> {
-    for (const folder of emptied) {
+  async #clearUp({ folders }: FolderListing): Promise<boolean> {
+    for (const folder of this.#emptied) {
       await syncFolder(folder);
+      this.#emptied.delete(folder);
       await this.#reached('removedForGood', folder);
     }
     const { after, folderQuiet = 0 } = this.#options;

@@ -1,5 +1,5 @@
 /** The AWS SDK's client, set up for what storestow does with it: many small objects at once, and not a word on the console. */
-import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
+import { S3Client, type S3ClientConfig, type UploadPartCommand } from '@aws-sdk/client-s3';
 import type { BucketConfig } from '../config/schema.ts';
 
 export type S3Config = Extract<BucketConfig, { kind: 's3' }>;
@@ -63,6 +63,21 @@ function addHeaders(client: S3Client): void {
       return next(args);
     },
     { step: 'build', name: 'storestowHeaders' },
+  );
+}
+
+/**
+ * The server need not take a second digest of the body for the signature, which is over the header with its checksum already (Amazon S3
+ * API Reference, "Signature calculations", `UNSIGNED-PAYLOAD`). Only for one that holds bodies to that header.
+ */
+export function signWithoutBody(command: UploadPartCommand): void {
+  command.middlewareStack.add(
+    (next) => (args) => {
+      const { headers } = args.request as { headers: Record<string, string> };
+      headers['x-amz-content-sha256'] = 'UNSIGNED-PAYLOAD';
+      return next(args);
+    },
+    { step: 'build', priority: 'low', name: 'signWithoutBody' },
   );
 }
 

@@ -73,6 +73,37 @@ describe('the S3 adapter', () => {
     });
   });
 
+  it.each([
+    ['one that holds them to their digest', { 'x-amz-checksum-algorithm': 'SHA256' }, 'UNSIGNED-PAYLOAD'],
+    ['one that does not', {}, undefined],
+  ])('signs parts for a server, %s', async (_, told, signed) => {
+    const large = Buffer.alloc(17 * 1024 * 1024, 7);
+    const xml =
+      (name: string, content: string): Answer =>
+      (_request, response) =>
+        response.writeHead(200, { 'content-type': 'application/xml', etag: '"p"' }).end(`<${name}>${content}</${name}>`);
+    answers = [
+      (_request, response) =>
+        response
+          .writeHead(200, { 'content-type': 'application/xml', ...told })
+          .end(`<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>`),
+      ...Array.from({ length: 3 }, () => xml('Nothing', '')),
+      xml('CompleteMultipartUploadResult', '<ETag>"e-3"</ETag>'),
+    ];
+    expect(await store.put('key', large)).toEqual({ etag: 'e-3' });
+    const parts = requests.filter(({ method }) => method === 'PUT');
+    expect(parts.map(({ url }) => new URL(url ?? '', 'http://x').searchParams.get('partNumber')).sort()).toEqual(['1', '2', '3']);
+    for (const { headers } of parts) {
+      const digest = String(headers['x-amz-checksum-sha256']);
+      expect(headers['x-amz-content-sha256']).toBe(signed ?? Buffer.from(digest, 'base64').toString('hex'));
+      expect(headers.authorization).toMatch(/SignedHeaders=[^,]*x-amz-checksum-sha256/);
+    }
+    const first = createHash('sha256').update(large.subarray(0, 8 * 1024 * 1024));
+    expect(parts.find(({ url }) => url?.includes('partNumber=1') === true)?.headers['x-amz-checksum-sha256']).toBe(
+      first.digest('base64'),
+    );
+  });
+
   it('tries again where the server is busy', async () => {
     answers = [
       error(503, 'SlowDown'),
