@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { lstat, realpath } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Log } from '../core/logging.ts';
-import { RECEIVED_FOLDER, RECEIVING_FOLDER, STATE_FOLDER, stateFolder } from '../core/spool-layout.ts';
+import { NOT_STUDIES, stateFolder } from '../core/spool-layout.ts';
 import type { ObjectStore } from '../core/store/object-store.ts';
 import { announceSender } from '../local-uploader/announced-senders.ts';
 import { attendSpool } from '../local-uploader/attend-spool.ts';
@@ -135,7 +135,7 @@ function concurrencyOf(text: string | undefined): number | undefined | null {
 async function askedOf({ folder }: HandoverWord, spool: string): Promise<Asked> {
   if (folder === undefined) return 'spool';
   const name = basename(folder);
-  if (name === '' || [RECEIVED_FOLDER, RECEIVING_FOLDER, STATE_FOLDER].includes(name)) return 'elsewhere';
+  if (name === '' || NOT_STUDIES.has(name)) return 'elsewhere';
   if ((await realpath(dirname(folder))) !== (await realpath(spool))) return 'elsewhere';
   try {
     return (await lstat(folder)).isDirectory() ? 'study' : 'elsewhere';

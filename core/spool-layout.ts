@@ -9,7 +9,7 @@
  * | `set-aside/damaged/` | the same of DICOM that no archive would take                                                 |
  * | any other sub-folder | a study that something else put there (`storescp -su`, a copy by hand)                        |
  * | files beside those   | the same, without a folder                                                                    |
- * | `.storestow/`        | locks and marks of the uploader                                                               |
+ * | `.storestow/`        | locks and marks of the uploader, its socket, who sent which study                             |
  */
 import { isIP } from 'node:net';
 import { join } from 'node:path';
@@ -18,6 +18,9 @@ export const RECEIVING_FOLDER = 'receiving';
 export const RECEIVED_FOLDER = 'received';
 export const SET_ASIDE_FOLDER = 'set-aside';
 export const STATE_FOLDER = '.storestow';
+
+/** What is no study's folder. */
+export const NOT_STUDIES: ReadonlySet<string> = new Set([STATE_FOLDER, RECEIVED_FOLDER, RECEIVING_FOLDER, SET_ASIDE_FOLDER]);
 
 /** Seconds without a byte after which storescp drops an association (its `--socket-timeout`). */
 export const SOCKET_TIMEOUT = 300;

@@ -154,7 +154,7 @@ describe('what storescp starts', () => {
     expect((await runStorestow(args)).stdout).toMatch(/^0 uploaded/);
   });
 
-  it.each(['received', 'receiving', '.storestow'])('does not let the resident uploader take %s for a study', async (name) => {
+  it.each(['received', 'receiving', 'set-aside', '.storestow'])('does not let the resident uploader take %s for a study', async (name) => {
     await stay();
     await mkdir(at('spool', name), { recursive: true });
     const args = ['upload', at('spool', name), '--calling-ip', '10.0.0.7', '--after', 'keep', ...settings()];
