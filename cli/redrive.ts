@@ -44,7 +44,10 @@ export function redriveCommand(finish: Finish): Subcommand {
     .option('--all', 'everything that is quarantined or failed')
     .optionsGroup('How:')
     .option('--dry-run', 'show what would go, and do nothing')
-    .option('--queue <url>', "the queue's address on AWS (default: $STORESTOW_QUEUE_URL, else left to the sweep)")
+    .option(
+      '--queue <url>',
+      "the queue's address on AWS (default: that of up on this bucket, else $STORESTOW_QUEUE_URL, else left to the sweep)",
+    )
     .optionsGroup('Output:')
     .option('--json', 'a JSON object: counts, and the objects by outcome and study')
     .optionsGroup('Configuration:')
@@ -68,7 +71,10 @@ ${examples(
       const selection = selectionOf(options);
       const settings = await loadSettings(options);
       const store = await openExistingBucket(settings.bucket);
-      const target = await openArrivals(settings, options.queue ?? process.env['STORESTOW_QUEUE_URL']);
+      const target = await openArrivals(settings, {
+        given: options.queue,
+        byDefault: process.env['STORESTOW_QUEUE_URL'],
+      });
       try {
         const output = await run(store, target, selection, options);
         if (options.json === true) process.stdout.write(`${JSON.stringify(output, null, 2)}\n`);

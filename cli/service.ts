@@ -1,6 +1,7 @@
 /** `storestow service`: what supervises receivers, uploader and sweep on this machine, as files of systemd or launchd. */
 import { execFile } from 'node:child_process';
-import { access, constants, realpath } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { realpath } from 'node:fs/promises';
 import { delimiter, isAbsolute, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { COMMAND_LINE, loadConfig, parseConfig } from '../core/config/load.ts';
@@ -156,7 +157,7 @@ async function printOrInstall(options: Options, supervision: Supervision): Promi
     data: resolve(options.data),
     writable: writableOf(config, resolve(options.data)),
     storestow: await storestowProgram(),
-    storescp: await storescpProgram(real),
+    storescp: storescpProgram(real),
   });
   const root = rootOf(options);
   const files = await supervision.files(plan, root);
@@ -201,7 +202,7 @@ function configPath(given: string | undefined): string {
 
 /** To look at, what is not there yet counts as the defaults. */
 async function readConfig(path: string, mustExist: boolean): Promise<Config> {
-  if (!mustExist && !(await exists(path))) return parseConfig({}, 'the default configuration');
+  if (!mustExist && !existsSync(path)) return parseConfig({}, 'the default configuration');
   return loadConfig({ path, env: process.env });
 }
 
@@ -253,8 +254,9 @@ async function storestowProgram(): Promise<string[]> {
   return [process.execPath, entry];
 }
 
-async function storescpProgram(mustExist: boolean): Promise<string> {
-  for (const path of onPath('storescp')) if (await exists(path)) return path;
+function storescpProgram(mustExist: boolean): string {
+  const found = onPath('storescp').find((path) => existsSync(path));
+  if (found !== undefined) return found;
   if (!mustExist) return STORESCP;
   throw new StorestowError('USAGE', 'storescp is not on the PATH; install DCMTK (apt-get install dcmtk, brew install dcmtk)');
 }
@@ -262,11 +264,4 @@ async function storescpProgram(mustExist: boolean): Promise<string> {
 function onPath(program: string): string[] {
   const folders = (process.env['PATH'] ?? '').split(delimiter).filter(isAbsolute);
   return folders.map((folder) => join(folder, program));
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path, constants.F_OK).then(
-    () => true,
-    () => false,
-  );
 }

@@ -24,7 +24,7 @@ describe('where keys are queued', () => {
   }
 
   async function queuedIn(path: string, bucket: BucketConfig): Promise<number> {
-    const target = await openArrivals({ bucket, data }, undefined);
+    const target = await openArrivals({ bucket, data }, {});
     await target.enqueue?.(['incoming/a', 'incoming/b']);
     target.close();
     const queue = new ArrivalsQueue({ path });
@@ -49,17 +49,36 @@ describe('where keys are queued', () => {
     ['a bucket without up', async () => undefined],
   ])('%s: none', async (_name, prepare) => {
     await prepare();
-    const target = await openArrivals({ bucket: MINIO, data }, undefined);
+    const target = await openArrivals({ bucket: MINIO, data }, {});
     expect(target.enqueue).toBeUndefined();
     expect(target.deadLetters()).toEqual([]);
     target.close();
   });
 
-  it('the address of a queue on AWS', async () => {
-    const target = await openArrivals({ bucket: AWS, data }, 'https://sqs.eu-central-1.amazonaws.com/1/arrivals');
-    expect(target).toMatchObject({ description: 'https://sqs.eu-central-1.amazonaws.com/1/arrivals' });
+  const URL = 'https://sqs.eu-central-1.amazonaws.com/1/arrivals';
+  it.each([
+    ['given, whatever runs', MINIO, { given: URL }, true],
+    ['given, and one in the environment', AWS, { given: URL, byDefault: 'https://elsewhere.example' }, false],
+    ['of the environment, where nothing runs', MINIO, { byDefault: URL }, false],
+    ['of the environment, where up runs on another bucket', AWS, { byDefault: URL }, true],
+  ] as const)('the address of a queue on AWS, %s', async (_name, bucket, urls, runs) => {
+    if (runs) await ranOn(MINIO);
+    const target = await openArrivals({ bucket, data }, urls);
+    expect(target.description).toBe(URL);
     expect(target.enqueue).toBeDefined();
     target.close();
+  });
+
+  it('a queue of the environment is not that of a bucket that up runs on', async () => {
+    await ranOn(MINIO);
+    const target = await openArrivals({ bucket: MINIO, data }, { byDefault: URL });
+    expect(target.description).toBe(join(data, 'arrivals.sqlite'));
+    target.close();
+  });
+
+  it('no queue can be given to a bucket that is a folder', async () => {
+    const bucket = { kind: 'folder', path: join(data, 'bucket') } as const;
+    await expect(openArrivals({ bucket, data }, { given: URL })).rejects.toMatchObject({ code: 'USAGE' });
   });
 
   it('what was given up is told', async () => {
@@ -68,7 +87,7 @@ describe('where keys are queued', () => {
     queue.enqueue([{ key: 'incoming/dead' }]);
     for (const { receipt } of queue.receive({ max: 1, visibilityTimeout: 1000 })) queue.release(receipt, { error: 'INTERNAL' });
     queue.close();
-    const target = await openArrivals({ bucket: MINIO, data }, undefined);
+    const target = await openArrivals({ bucket: MINIO, data }, {});
     expect(target.deadLetters()).toMatchObject([{ key: 'incoming/dead', error: 'INTERNAL' }]);
     target.close();
   });
