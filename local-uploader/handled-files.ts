@@ -3,9 +3,8 @@
  * a new process would not find again by reading.
  */
 import { hash } from 'node:crypto';
-import { lstat } from 'node:fs/promises';
 import type { ErrorCode } from '../core/errors.ts';
-import { isMissing, type FolderListing, type ListedFile } from './list-files.ts';
+import { areUnchanged, type FolderListing, type ListedFile } from './list-files.ts';
 
 /** Why a file is not read again. */
 export interface Judgement {
@@ -49,8 +48,7 @@ export class HandledFiles {
 }
 
 interface QuietLook {
-  /** Folder → nanoseconds since 1970 of its last change. */
-  readonly changed: ReadonlyMap<string, bigint>;
+  readonly changed: FolderListing['changed'];
   /** Milliseconds since 1970. */
   readonly at: number;
 }
@@ -103,21 +101,11 @@ export class HandledFolder {
   /** Whether nothing has come or gone since nothing was left to do. */
   async isQuiet(now: Date): Promise<boolean> {
     if (this.#quiet === undefined || Math.abs(now.getTime() - this.#quiet.at) >= FULL_LOOK) return false;
-    for (const [path, changed] of this.#quiet.changed) if ((await changeOf(path)) !== changed) return false;
-    return true;
+    return areUnchanged(this.#quiet.changed);
   }
 }
 
 /** Two files, or two contents of one, have two names. A digest, which takes less room than what it is made of. */
 export function nameOf({ path, identity: { device, inode, size, modified } }: ListedFile): string {
   return hash('sha256', `${device} ${inode} ${size} ${modified} ${path}`, 'base64');
-}
-
-async function changeOf(folder: string): Promise<bigint | undefined> {
-  try {
-    return (await lstat(folder, { bigint: true })).mtimeNs;
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw error;
-  }
 }

@@ -66,6 +66,15 @@ export async function listFolder(folder: string, { recursive }: { readonly recur
   return { files, others, folders, changed };
 }
 
+/** Whether nothing has come into these folders, or gone from them, since: what is written in place changes none. */
+export async function areUnchanged(changed: FolderListing['changed']): Promise<boolean> {
+  for (const [path, time] of changed) {
+    const stats = await lstat(path, { bigint: true }).catch(ignoreMissing);
+    if (stats?.mtimeNs !== time) return false;
+  }
+  return true;
+}
+
 /** A name that Node cannot give back to the file system: its bytes beyond ASCII as `\xNN`, so that two of them stay two. */
 function shownName(name: Buffer): string {
   if (isUtf8(name)) return name.toString();

@@ -2,43 +2,42 @@
 import { isUtf8 } from 'node:buffer';
 import { lstat, readdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { forEachConcurrently, mapConcurrently } from '../core/concurrency.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+import { createLimit, mapConcurrently } from '../core/concurrency.ts';
 import { asStorestowError, StorestowError } from '../core/errors.ts';
+import type { Log } from '../core/logging.ts';
 import {
+  NOT_STUDIES,
   RECEIVED_FOLDER,
   RECEIVING_ABANDONED_AFTER,
   RECEIVING_FOLDER,
   receivedFolder,
   receivingFolder,
-  SET_ASIDE_FOLDER,
   sourceAddress,
-  STATE_FOLDER,
   stateFolder,
 } from '../core/spool-layout.ts';
 import { readAnnouncements, senderOf, type Sender } from './announced-senders.ts';
 import { HandledFiles } from './handled-files.ts';
 import { isMissing } from './list-files.ts';
 import { collectLeftLocks } from './study-lock.ts';
-import { uploadLimits, uploadStudy, type UploadOptions, type UploadPorts } from './upload-study.ts';
+import { prepareUpload, uploadLimits, type StudyUpload, type UploadOptions, type UploadPorts } from './upload-study.ts';
 import type { UploadReport } from './upload-report.ts';
 
 /** Folders locked and worked off side by side; the files in them stand in one line, the oldest first. */
 const FOLDERS_AT_ONCE = 128;
 /** Milliseconds that the first file waits at most until all of these are listed, and it is known to be the oldest. */
 const LISTING_PATIENCE = 2000;
+/** Milliseconds until the folders that are done are looked at again where another takes longer: an hour's upload holds none of them up. */
+const RELOOK = 5000;
 /** Seconds without an arrival until the folder of a study may go. Folders that are no study's stay. */
 const STUDY_QUIET = 60;
 const STAYS = Infinity;
-/** Sub-folders of a spool that are its own. */
-const NOT_STUDIES: ReadonlySet<string> = new Set([STATE_FOLDER, RECEIVED_FOLDER, RECEIVING_FOLDER, SET_ASIDE_FOLDER]);
 
 interface Part {
   readonly folder: string;
   readonly options: Partial<UploadOptions>;
   /** What waits here is not listed: storescp is at it. */
   readonly quiet?: boolean;
-  /** Why it cannot be worked on. */
-  readonly failure?: unknown;
 }
 
 /**
@@ -54,47 +53,75 @@ export async function uploadSpool(
   handled: HandledFiles = new HandledFiles(),
 ): Promise<UploadReport[]> {
   const root = resolve(spool);
+  const state = options.state ?? stateFolder(root);
+  await collectLeftLocks(state);
   const limits = uploadLimits(options.concurrency, ports, { held: true });
   const begin = (): void => {
     limits.files.begin();
     limits.largeFiles.begin();
   };
-  const state = options.state ?? stateFolder(root);
-  await collectLeftLocks(state);
-  const parts = await partsOf(root, {
-    state,
-    now: ports.now(),
-    announcedWithin: options.announcedWithin ?? 0,
-    settle: options.settle,
-  });
-  handled.keepOnly(parts.map(({ folder }) => folder));
-  const inTurn = await longestQuietFirst(parts);
-  const unlisted = new Set(inTurn.slice(0, FOLDERS_AT_ONCE));
-  const results = new Map<Part, UploadReport | Error>();
   const timer = setTimeout(begin, LISTING_PATIENCE);
-  await forEachConcurrently(inTurn, FOLDERS_AT_ONCE, async (part) => {
-    const { folder, options: own, quiet = false, failure } = part;
-    const lined = (): void => {
-      unlisted.delete(part);
-      if (unlisted.size === 0) begin();
-    };
+  const uploads = new Map<string, PartUpload>();
+  const underWay = new Map<string, Promise<void>>();
+  const side = createLimit(FOLDERS_AT_ONCE);
+  do {
+    const { announcedWithin = 0, settle } = options;
+    const parts = await partsOf(root, { state, now: ports.now(), announcedWithin, settle });
+    handled.keepOnly(parts.map(({ folder }) => folder));
+    const resting = parts.filter(({ folder }) => !underWay.has(folder));
+    const unlisted = new Set(resting.slice(0, FOLDERS_AT_ONCE));
+    for (const part of await longestQuietFirst(resting)) {
+      const { folder } = part;
+      const lined = (): void => {
+        unlisted.delete(part);
+        if (unlisted.size === 0) begin();
+      };
+      const partOptions = { ...options, state, setAsideIn: root, ...part.options, handled: handled.folder(folder) };
+      const upload = uploads.get(folder) ?? new PartUpload(part, prepareUpload(folder, ports, partOptions, { ...limits, lined }));
+      uploads.set(folder, upload);
+      underWay.set(
+        folder,
+        side(() => upload.run(ports.log)).finally(() => {
+          underWay.delete(folder);
+          lined();
+        }),
+      );
+    }
+    await Promise.race([Promise.all(underWay.values()), delay(RELOOK, undefined, { ref: false })]);
+  } while (underWay.size > 0 && options.ending?.aborted !== true);
+  await Promise.all(underWay.values());
+  clearTimeout(timer);
+  const done = [...uploads.values()];
+  const failed = done.find(({ failure }) => failure !== undefined);
+  if (failed !== undefined) throw failed.failure as Error;
+  return done.map((upload) => upload.report());
+}
+
+class PartUpload {
+  readonly #part: Part;
+  readonly #upload: StudyUpload;
+  failure: StorestowError | undefined;
+
+  constructor(part: Part, upload: StudyUpload) {
+    this.#part = part;
+    this.#upload = upload;
+  }
+
+  async run(log: Log): Promise<void> {
+    const { folder, failure } = this.#part;
     try {
       if (failure !== undefined) throw asStorestowError(failure, folder);
-      const partOptions = { ...options, state, setAsideIn: root, ...own, handled: handled.folder(folder) };
-      const report = await uploadStudy(folder, ports, partOptions, { ...limits, lined });
-      results.set(part, quiet ? withoutWaiting(report) : report);
+      await this.#upload.run();
     } catch (error) {
-      ports.log.error({ folder, err: error }, 'a folder of the spool was not uploaded');
-      results.set(part, asStorestowError(error, folder));
-    } finally {
-      lined();
+      log.error({ folder, err: error }, 'a folder of the spool was not uploaded');
+      this.failure = asStorestowError(error, folder);
     }
-  });
-  clearTimeout(timer);
-  const inOrder = parts.map((part) => results.get(part));
-  const failed = inOrder.find((result) => result instanceof Error);
-  if (failed !== undefined) throw failed;
-  return inOrder as UploadReport[];
+  }
+
+  report(): UploadReport {
+    const report = this.#upload.report();
+    return this.#part.quiet === true ? withoutWaiting(report) : report;
+  }
 }
 
 function withoutWaiting(report: UploadReport): UploadReport {
@@ -154,25 +181,16 @@ async function partsOf(root: string, announcing: Announcing): Promise<Part[]> {
 
 interface Announcing {
   readonly state: string;
-  readonly now: Date;
+  readonly now: () => Date;
   readonly announcedWithin: number;
-  readonly settle: number;
 }
 
-/** `undefined` while who receives it may still say who sent it, and has not. */
-async function studyPart(folder: string, { state, now, announcedWithin, settle }: Announcing): Promise<Part | undefined> {
-  const options = { folderQuiet: STUDY_QUIET };
-  try {
-    const announcements = await readAnnouncements(folder, state);
-    const changed = await stat(folder).catch(() => undefined);
-    const open = changed !== undefined && (now.getTime() - changed.mtimeMs) / 1000 < announcedWithin;
-    if (open && announcements.length === 0) return undefined;
-    const sender = (written: Date): Sender | undefined => senderOf(announcements, written) ?? (open ? undefined : {});
-    // What waits to be announced must not hold the round up; what was announced has settled by then.
-    return { folder, options: { ...options, senderOf: sender, ...(open ? { patience: settle } : {}) } };
-  } catch (failure) {
-    return { folder, options, failure };
-  }
+/** While who receives a study may still say who sent it, what nobody has announced waits. */
+async function sendersOf(folder: string, { state, now, announcedWithin }: Announcing): Promise<Senders> {
+  const announcements = await readAnnouncements(folder, state);
+  const changed = await stat(folder).catch(() => undefined);
+  const open = changed !== undefined && (now().getTime() - changed.mtimeMs) / 1000 < announcedWithin;
+  return (written) => senderOf(announcements, written) ?? (open ? undefined : {});
 }
 
 async function subFolders(folder: string, { optional = false }: { readonly optional?: boolean } = {}): Promise<string[]> {
