@@ -9,22 +9,32 @@ import {
   afterTry,
   atRoundEnd,
   atRoundStart,
+  isOfBucket,
   TAKING,
   type BucketState,
   type RoundEnd,
   type Sent,
   type TryEnd,
 } from './bucket-state.ts';
+import { pauseOfFile } from './decide-round.ts';
 
 /** Milliseconds that a file is tried again where nothing at all is taken: one try may take minutes of time-outs. */
 const PATIENCE = 30_000;
 /** Milliseconds between two words about an outage that lasts. */
 const TOLD_AGAIN = 60 * 60 * 1000;
-/** Of the files that were not taken in an outage, the last ones. */
-const MOST_DOUBTFUL = 1000;
+/** Of the files that were not taken in an outage, or failed by themselves, the last ones. */
+const MOST_REMEMBERED = 10_000;
+
+interface OwnFailure {
+  readonly error: StorestowError;
+  readonly failures: number;
+  /** Milliseconds of this process's clock. */
+  readonly until: number;
+}
 
 export interface WaitingFile {
-  readonly path: string;
+  /** Of the file with this content; another content under its path has another. */
+  readonly name: string;
   /** Takes long: the bucket is asked with another one, if there is one. */
   readonly large: boolean;
 }
@@ -43,6 +53,8 @@ export class BucketGate {
   readonly #triedFiles = new Set<string>();
   /** Files of earlier outages, which were not taken since. */
   readonly #doubtful = new Set<string>();
+  /** Files that the bucket refuses while it takes others. */
+  readonly #failed = new Map<string, OwnFailure>();
   #largeToo = false;
   #refused = 0;
   #round: RoundEnd = { taken: false };
@@ -59,19 +71,21 @@ export class BucketGate {
   }
 
   /** Why the file is not to be tried now; `undefined` where it is. */
-  refusal({ path, large }: WaitingFile): StorestowError | undefined {
-    const passes = this.#passes(path, large);
+  refusal({ name, large }: WaitingFile): StorestowError | undefined {
+    const failed = this.#failed.get(name);
+    if (failed !== undefined && performance.now() < failed.until) return failed.error;
+    const passes = this.#passes(name, large);
     if (passes) return undefined;
     this.#refused += 1;
     return this.#refusal;
   }
 
-  #passes(path: string, large: boolean): boolean {
+  #passes(name: string, large: boolean): boolean {
     switch (this.#bucket.state) {
       case 'taking':
         return true;
       case 'probing':
-        return !this.#bucket.tried && !this.#triedFiles.has(path) && (this.#largeToo || !large);
+        return !this.#bucket.tried && !this.#triedFiles.has(name) && (this.#largeToo || !large);
       case 'out':
       case 'back':
         return false;
@@ -90,28 +104,42 @@ export class BucketGate {
 
   /** `work` with its tries: as many as `retries` says while the bucket takes others, and no more than that finds out where it does not. */
   async attempt<Result>(
-    { sent, path }: { readonly sent: Sent; readonly path?: string },
+    { sent, name }: { readonly sent: Sent; readonly name?: string },
     work: () => Promise<Result>,
     retries: RetryOptions,
   ): Promise<Result> {
     const before = this.#taken[sent];
     const begun = performance.now();
-    const doubtful = path !== undefined && this.#doubtful.has(path);
+    const doubtful = name !== undefined && this.#doubtful.has(name);
     const othersTaken = (): boolean => this.#taken[sent] > before;
     const again = (): boolean =>
       this.#bucket.state === 'taking' && !doubtful && (othersTaken() || performance.now() - begun < PATIENCE);
     try {
       const result = await retry(work, { ...retries, again });
       this.#taken[sent] += 1;
-      if (path !== undefined) this.#doubtful.delete(path);
+      if (name !== undefined) this.#forget(name);
       this.#end(sent, { taken: true });
       return result;
     } catch (thrown) {
       const error = asStorestowError(thrown);
       this.#end(sent, { taken: false, code: error.code, othersTaken: othersTaken(), doubtful }, error);
-      if (this.#bucket.state !== 'taking' && path !== undefined) this.#triedFiles.add(path);
+      if (name !== undefined) this.#remember(name, error, othersTaken());
       throw thrown;
     }
+  }
+
+  #remember(name: string, error: StorestowError, othersTaken: boolean): void {
+    if (this.#bucket.state !== 'taking') this.#triedFiles.add(name);
+    else if (!error.retryable && (othersTaken || !isOfBucket(error.code))) {
+      const failures = (this.#failed.get(name)?.failures ?? 0) + 1;
+      this.#failed.set(name, { error, failures, until: performance.now() + pauseOfFile(failures) });
+      forgetFirst(this.#failed);
+    }
+  }
+
+  #forget(name: string): void {
+    this.#doubtful.delete(name);
+    this.#failed.delete(name);
   }
 
   #end(sent: Sent, end: TryEnd, error?: StorestowError): void {
@@ -154,7 +182,8 @@ export class BucketGate {
     }
     const outage = { code: bucket.outage.code, seconds: secondsBetween(bucket.outage.since, now) };
     if (bucket.state === 'back') {
-      this.#remember();
+      for (const name of this.#triedFiles) this.#doubtful.add(name);
+      forgetFirst(this.#doubtful);
       this.#clear();
       this.#catchingUpSince = bucket.outage.since;
       this.#takenBefore = this.#taken.instance - 1;
@@ -179,15 +208,6 @@ export class BucketGate {
     }
   }
 
-  /** Which files were not taken. */
-  #remember(): void {
-    for (const path of this.#triedFiles) this.#doubtful.add(path);
-    for (const path of this.#doubtful) {
-      if (this.#doubtful.size <= MOST_DOUBTFUL) break;
-      this.#doubtful.delete(path);
-    }
-  }
-
   #clear(): void {
     this.#triedFiles.clear();
     this.#largeToo = false;
@@ -198,6 +218,13 @@ export class BucketGate {
     const sent = { files: this.#taken.instance - this.#takenBefore, seconds: secondsBetween(this.#catchingUpSince, now) };
     this.#catchingUpSince = undefined;
     this.#log.warn(sent, 'what waited for the bucket is sent');
+  }
+}
+
+function forgetFirst(names: Map<string, unknown> | Set<string>): void {
+  for (const name of names.keys()) {
+    if (names.size <= MOST_REMEMBERED) return;
+    names.delete(name);
   }
 }
 

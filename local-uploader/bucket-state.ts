@@ -51,6 +51,11 @@ const IN_SEQUENCE: Partial<Record<ErrorCode, number>> = {
   TLS_REFUSED: 1,
 };
 
+/** Whether the code alone may mean the bucket. */
+export function isOfBucket(code: ErrorCode): boolean {
+  return IN_SEQUENCE[code] !== undefined;
+}
+
 /** Of the file alone, and of a bucket that answers. */
 const ANSWERS: ReadonlySet<ErrorCode> = new Set(['CONFLICT', 'CHECKSUM_MISMATCH']);
 

@@ -1,4 +1,4 @@
-/** When the resident uploader looks at the spool next: a function of how the bucket was in the round before. */
+/** When the resident uploader tries again: all of the spool, by how the bucket was in the round before, and a file that failed by itself. */
 import type { BucketState } from './bucket-state.ts';
 
 export interface NextRound {
@@ -10,6 +10,16 @@ export interface NextRound {
 const FIRST = 1000;
 /** Milliseconds between two probes at most. */
 const LONGEST = 60_000;
+
+/** Milliseconds before a file that failed for its own sake is tried again; doubles from there. */
+const FIRST_OF_FILE = 60_000;
+/** Milliseconds between two of its tries at most. */
+const LONGEST_OF_FILE = 60 * 60_000;
+
+/** Milliseconds after its nth failure. It may be tried for ever: what refuses it can be mended where nobody tells us. */
+export function pauseOfFile(failures: number): number {
+  return Math.min(FIRST_OF_FILE * 2 ** (failures - 1), LONGEST_OF_FILE);
+}
 
 /**
  * | the bucket, after the round                                | next round                                        |

@@ -397,7 +397,7 @@ class FolderRun {
     const judgement = this.#handled.judgementOf(file);
     if (judgement !== undefined) return this.#passOver(file, judgement);
     if (this.#senderOf(identity) === undefined || this.#decide(identity) === 'wait') return { outcome: 'waiting' };
-    const refusal = this.#limits.gate.refusal({ path, large });
+    const refusal = this.#limits.gate.refusal({ name: nameOf(file), large });
     if (refusal !== undefined) return { outcome: 'failed', code: refusal.code, retryable: refusal.retryable };
     let arrival: Arrival;
     try {
@@ -476,7 +476,8 @@ class FolderRun {
       const object = arrivalObject(arrival, { ...this.#options, ...this.#senderOf(identity) });
       ({ key } = object);
       this.#ports.onSending?.({ path, studyInstanceUID });
-      const tries: Tries = (work) => this.#limits.gate.attempt({ sent: 'instance', path }, work, this.#retries());
+      const name = nameOf({ path, identity });
+      const tries: Tries = (work) => this.#limits.gate.attempt({ sent: 'instance', name }, work, this.#retries());
       const outcome = await uploadFile(path, arrival, object, store, tries, this.#reached);
       log.debug({ study: studyInstanceUID, key, outcome }, 'uploaded');
       const { parts, receivedAt } = object;

@@ -1,9 +1,22 @@
 import { describe, expect, it } from 'vitest';
 import { TAKING, type BucketState } from '../../../local-uploader/bucket-state.ts';
-import { decideRound } from '../../../local-uploader/decide-round.ts';
+import { decideRound, pauseOfFile } from '../../../local-uploader/decide-round.ts';
 
 const out = (probes: number): BucketState => ({ state: 'out', outage: outage(probes) });
 const outage = (probes: number) => ({ since: new Date(0), code: 'STORE_UNAVAILABLE', sent: 'instance', probes }) as const;
+
+describe('pauseOfFile', () => {
+  it.each([
+    [1, 1],
+    [2, 2],
+    [3, 4],
+    [6, 32],
+    [7, 60],
+    [5000, 60],
+  ])('after failure %d: %d minutes', (failures, minutes) => {
+    expect(pauseOfFile(failures)).toBe(minutes * 60_000);
+  });
+});
 
 describe('decideRound', () => {
   it.each<[string, BucketState, number, number | undefined]>([

@@ -225,6 +225,22 @@ describe('the resident uploader', () => {
     await waitUntil('all others are there', async () => (await stored()).length === 14);
   });
 
+  it('a file that is refused for its own sake is not sent in each round, until it changes', async () => {
+    for (const number of range(3)) await receive(number);
+    refuse = (name) => (name === uid(2) ? 'CONFLICT' : undefined);
+    watch();
+    await waitUntil('the others are there', async () => (await stored()).length === 2);
+    // Each of these is a round behind the one before.
+    for (const number of range(3, 4)) {
+      await receive(number);
+      await waitUntil('it is there', async () => (await stored()).length === number - 1);
+    }
+    const sent = (): number => puts.filter((name) => name === uid(2)).length;
+    expect(sent()).toBe(1);
+    await utimes(at('received', '10.0.0.1', '00002'), new Date(), new Date());
+    await waitUntil('it is sent again', () => sent() === 2);
+  });
+
   it('nothing waits any more: it is at its post again', async () => {
     await receive(1);
     refuse = () => 'STORE_UNAVAILABLE';
@@ -242,7 +258,7 @@ describe('an outage that lasts', () => {
     const fail = async (): Promise<void> => {
       const work = async (): Promise<never> => Promise.reject(new StorestowError('STORE_FULL', 'no room'));
       await expect(
-        gate.attempt({ sent: 'instance', path: 'a' }, work, { retries: 0, firstDelay: 1, maxDelay: 1 }),
+        gate.attempt({ sent: 'instance', name: 'a' }, work, { retries: 0, firstDelay: 1, maxDelay: 1 }),
       ).rejects.toThrow();
     };
     for (let minute = 0; minute <= 150; minute += 1) {
