@@ -1,11 +1,12 @@
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { StorestowError } from '../../../core/errors.ts';
 import { createLog } from '../../../core/logging.ts';
 import { createMemoryStore } from '../../../core/store/memory-store.ts';
 import { parseObjectKey } from '../../../core/store/object-key.ts';
 import type { ObjectStore } from '../../../core/store/object-store.ts';
+import type { FileReport } from '../../../local-uploader/upload-report.ts';
 import type { UploadOptions } from '../../../local-uploader/upload-study.ts';
 import { watchSpool } from '../../../local-uploader/watch-spool.ts';
 import { buildImage } from '../../support/build-dicom.ts';
@@ -45,9 +46,14 @@ describe('watchSpool', () => {
 
   const at = (...names: string[]): string => join(folder.path, 'spool', ...names);
 
-  function watch(every: number, target: ObjectStore = store): void {
-    const ports = { store: target, log: createLog({ to: join(folder.path, 'log') }), now: () => new Date() };
-    watching = watchSpool(at(), ports, options, { signal: ending.signal, every });
+  function watch(
+    every: number,
+    target: ObjectStore = store,
+    other: Partial<UploadOptions> = {},
+    onEnded: (file: FileReport) => void = () => undefined,
+  ): void {
+    const ports = { store: target, log: createLog({ to: join(folder.path, 'log') }), now: () => new Date(), onEnded };
+    watching = watchSpool(at(), ports, { ...options, ...other }, { signal: ending.signal, every });
   }
 
   /** As storescp and its exec do: written aside, then moved in one step. */
@@ -198,6 +204,72 @@ describe('watchSpool', () => {
     await watching;
     expect(await stored()).toEqual(['1.2.3.1 from 10.0.0.1']);
     expect(await readdir(at('received', '10.0.0.1'))).toEqual([]);
+  });
+
+  it('begins no other file when it is told to end', async () => {
+    const begun = Promise.withResolvers<undefined>();
+    const go = Promise.withResolvers<undefined>();
+    let puts = 0;
+    const slow = withPut(async (...args) => {
+      puts += 1;
+      if (puts === options.concurrency) begun.resolve(undefined);
+      await go.promise;
+      return store.put(...args);
+    });
+    for (let number = 1; number <= 20; number++) await receive(number);
+    watch(NEVER, slow);
+    await begun.promise;
+    ending.abort();
+    go.resolve(undefined);
+    await watching;
+    expect(await stored()).toHaveLength(options.concurrency);
+    expect(await readdir(at('received', '10.0.0.1'))).toHaveLength(20 - options.concurrency);
+  });
+
+  it('reads no file again that stays as it is, and one that has changed', async () => {
+    const files = { kept: buildImage({ sopUID: '1.2.3.1' }), cut: buildImage().subarray(0, -10), notes: 'call the ward' };
+    await mkdir(at('received', '10.0.0.1'));
+    for (const [name, content] of Object.entries(files)) await writeFile(at('received', '10.0.0.1', name), content);
+    const ended: string[] = [];
+    let refused = 0;
+    const target = withPut(async (key, ...rest) => {
+      if (!key.includes('1.2.3.9~')) return store.put(key, ...rest);
+      refused += 1;
+      throw new StorestowError('STORE_DENIED', 'as the test wants it');
+    });
+    watch(50, target, { after: 'keep' }, ({ path, outcome }) => ended.push(`${outcome} ${basename(path)}`));
+    await waitUntil('each has its outcome', () => ended.length === 3);
+    // A file that is refused is tried again in each round: it counts them.
+    await writeFile(at('received', '10.0.0.1', 'refused'), buildImage({ sopUID: '1.2.3.9' }));
+    await waitUntil('more rounds', () => refused >= 3);
+    expect(ended.filter((line) => !line.startsWith('failed')).sort()).toEqual(['damaged cut', 'foreign notes', 'uploaded kept']);
+    await writeFile(at('received', '10.0.0.1', 'cut'), buildImage({ sopUID: '1.2.3.2' }));
+    await untilStored('1.2.3.2 from 10.0.0.1');
+  });
+
+  it('takes what comes while a large file is on its way, in its folder and in others', async () => {
+    const go = Promise.withResolvers<undefined>();
+    const begun = Promise.withResolvers<undefined>();
+    const target = withPut(async (key, ...rest) => {
+      if (key.includes('1.2.3.1~')) {
+        begun.resolve(undefined);
+        await go.promise;
+      }
+      return store.put(key, ...rest);
+    });
+    await mkdir(at('received', '10.0.0.1'));
+    await writeFile(
+      at('received', '10.0.0.1', 'large'),
+      buildImage({ sopUID: '1.2.3.1', rows: 3000, columns: 3000, pixels: new Uint8Array(18_000_000) }),
+    );
+    watch(50, target);
+    await begun.promise;
+    await receive(2, '10.0.0.1');
+    await receive(3, '10.0.0.2');
+    await untilStored('1.2.3.2 from 10.0.0.1', '1.2.3.3 from 10.0.0.2');
+    expect((await stored()).some((line) => line.startsWith('1.2.3.1 '))).toBe(false);
+    go.resolve(undefined);
+    await untilStored('1.2.3.1 from 10.0.0.1');
   });
 
   it('begins nothing where it is told to end before', async () => {
