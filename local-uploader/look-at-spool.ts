@@ -12,7 +12,7 @@ import { RECEIVING_ABANDONED_AFTER, RECEIVING_FOLDER, SET_ASIDE_FOLDER } from '.
 import { ASIDES } from './decide-set-aside.ts';
 import { modifiedAt } from './file-identity.ts';
 import { listFolder, type ListedFile } from './list-files.ts';
-import type { NotedFile, NotedMinute, SpoolFacts, SpoolFile } from './spool-status.ts';
+import { FILL_WINDOW, type NotedFile, type NotedMinute, type SpoolFacts, type SpoolFile } from './spool-status.ts';
 import { journalPath, localDay } from './upload-journal.ts';
 
 /** Files that are opened to see their study, the oldest first; a few thousand a second. */
@@ -140,12 +140,15 @@ function notesIn(database: DatabaseSync, now: Date): Notes {
     ),
     sending: new Map(
       database
-        .prepare('SELECT path, study FROM running WHERE at > ?')
-        .all(now.getTime() - SILENT)
+        .prepare('SELECT path, study FROM running WHERE abs(at - ?) < ?')
+        .all(now.getTime(), SILENT)
         .map(({ path, study }) => [String(path), String(study)]),
     ),
     today: todayOf(database, now),
-    minutes: database.prepare('SELECT * FROM minutes').all().map(notedMinute),
+    minutes: database
+      .prepare('SELECT * FROM minutes WHERE minute >= ?')
+      .all(Math.floor((now.getTime() - FILL_WINDOW) / 60_000))
+      .map(notedMinute),
   };
 }
 

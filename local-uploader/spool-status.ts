@@ -84,7 +84,8 @@ export interface SpoolStatus {
 
 const MINUTE = 60_000;
 const RATE_WINDOW = 10 * MINUTE;
-const FILL_WINDOW = 60 * MINUTE;
+/** Milliseconds that a rate of the disk is told by at most; no older minute counts. */
+export const FILL_WINDOW: number = 60 * MINUTE;
 /** Two looks at the disk that are closer say more of chance than of a rate. */
 const LEAST_FILL_WINDOW = 5 * MINUTE;
 

@@ -29,6 +29,8 @@ const BUSY_TIMEOUT = 100;
 const DAY = 24 * 60 * 60 * 1000;
 /** A week back is kept. */
 const KEPT = 7 * DAY;
+/** Milliseconds: what an uploader sends is noted each second, so older words are those of one that was killed, or of another clock. */
+const DEAD = 60_000;
 /** What stays as it was need not be written each time that it is looked at. */
 const REPEATED_AFTER = DAY;
 
@@ -60,6 +62,8 @@ export class UploadJournal {
   readonly #written = new Map<string, { readonly as: string; readonly at: number }>();
   #database: DatabaseSync | undefined;
   #timer: NodeJS.Timeout | undefined;
+  /** The day on which what is too old was removed last. */
+  #clearedOn = '';
   /** Whether it was said that nothing can be noted. */
   #told = false;
   #turn: Promise<void> = Promise.resolve();
@@ -143,7 +147,7 @@ export class UploadJournal {
   async #writeNow(): Promise<void> {
     const disk = await statfs(this.#spool).catch(() => undefined);
     try {
-      this.#database ??= open(journalPath(this.#spool), this.#now());
+      this.#database ??= open(journalPath(this.#spool));
       const database = this.#database;
       inTransaction(database, () => this.#writeRows(database, disk));
     } catch (error) {
@@ -167,7 +171,9 @@ export class UploadJournal {
     database: DatabaseSync,
     disk: { readonly bavail: number; readonly bsize: number; readonly ffree: number } | undefined,
   ): void {
-    const at = this.#now().getTime();
+    const now = this.#now();
+    const at = now.getTime();
+    this.#removeOld(database, now);
     const addToDay = database.prepare(
       `INSERT INTO days VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET instances = instances + excluded.instances, bytes = bytes + excluded.bytes`,
     );
@@ -195,9 +201,21 @@ export class UploadJournal {
       );
     const forget = database.prepare('DELETE FROM remaining WHERE path = ?');
     for (const path of this.#gone) forget.run(path);
-    database.prepare('DELETE FROM running WHERE pid = ?').run(process.pid);
+    database.prepare('DELETE FROM running WHERE pid = ? OR abs(at - ?) > ?').run(process.pid, at, DEAD);
     const runs = database.prepare('INSERT INTO running VALUES (?, ?, ?, ?)');
     for (const [path, study] of this.#sending) runs.run(process.pid, path, study, at);
+  }
+
+  /** Once a day: an uploader may stay for years. */
+  #removeOld(database: DatabaseSync, now: Date): void {
+    const today = localDay(now);
+    if (this.#clearedOn === today) return;
+    this.#clearedOn = today;
+    const oldest = now.getTime() - KEPT;
+    database.prepare('DELETE FROM days WHERE day < ?').run(localDay(new Date(oldest)));
+    database.prepare('DELETE FROM minutes WHERE minute < ?').run(Math.floor(oldest / 60_000));
+    database.prepare('DELETE FROM remaining WHERE at < ?').run(oldest);
+    for (const [path, { at }] of this.#written) if (at < oldest) this.#written.delete(path);
   }
 
   #forgetWritten(): void {
@@ -212,12 +230,8 @@ function summaryOf({ outcome, after, code, retryable }: FileReport): string {
 }
 
 /** A commit need not be on the disk: see above. */
-function open(path: string, now: Date): DatabaseSync {
+function open(path: string): DatabaseSync {
   const database = openSharedDatabase(path);
   database.exec(`PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = ${BUSY_TIMEOUT}; ${SCHEMA}`);
-  const oldest = now.getTime() - KEPT;
-  database.prepare('DELETE FROM days WHERE day < ?').run(localDay(new Date(oldest)));
-  database.prepare('DELETE FROM minutes WHERE minute < ?').run(Math.floor(oldest / 60_000));
-  database.prepare('DELETE FROM remaining WHERE at < ?').run(oldest);
   return database;
 }

@@ -8,6 +8,7 @@ import { journalPath, localDay, UploadJournal } from '../../../local-uploader/up
 import type { FileReport } from '../../../local-uploader/upload-report.ts';
 import { buildImage } from '../../support/build-dicom.ts';
 import { temporaryFolder, type TemporaryFolder } from '../../support/temporary-folder.ts';
+import { waitUntil } from '../../support/wait-until.ts';
 
 describe('UploadJournal', () => {
   let folder: TemporaryFolder;
@@ -75,8 +76,37 @@ describe('UploadJournal', () => {
     await journal.close();
     database.prepare('INSERT INTO running VALUES (?, ?, ?, ?)').run(1, at('b'), '1.2.5', time.getTime() - 9000);
     database.prepare('INSERT INTO running VALUES (?, ?, ?, ?)').run(2, at('c'), '1.2.6', time.getTime() - 11_000);
+    // Of before the clock was set back.
+    database.prepare('INSERT INTO running VALUES (?, ?, ?, ?)').run(3, at('d'), '1.2.7', time.getTime() + 3_600_000);
     database.close();
     expect((await lookAtSpool(folder.path, time)).sending).toEqual(new Map([[at('b'), '1.2.5']]));
+  });
+
+  it('what a killed uploader left is gone with the next word of another one', async () => {
+    const first = open();
+    first.ended(report('a'));
+    await first.close();
+    const database = new DatabaseSync(journalPath(folder.path));
+    const runs = database.prepare('INSERT INTO running VALUES (?, ?, ?, ?)');
+    for (const [pid, age] of [59_000, 61_000, -3_600_000].entries()) runs.run(-pid - 1, at('b'), '1.2.5', time.getTime() - age);
+    const second = open();
+    second.ended(report('c'));
+    await second.close();
+    expect(database.prepare('SELECT pid FROM running').all()).toEqual([{ pid: -1 }]);
+    database.close();
+  });
+
+  it('forgets what is a week old without being opened again', async () => {
+    const journal = open();
+    journal.ended(report('a', { after: 'kept' }));
+    const database = new DatabaseSync(journalPath(folder.path));
+    await waitUntil('it is written', () => database.prepare('SELECT path FROM remaining').all().length === 1);
+    time = new Date(2026, 11, 3, 12);
+    journal.look();
+    await waitUntil('it is forgotten', () => database.prepare('SELECT path FROM remaining').all().length === 0);
+    expect(database.prepare('SELECT minute FROM minutes').all()).toHaveLength(1);
+    await journal.close();
+    database.close();
   });
 
   it('forgets after a week', async () => {
