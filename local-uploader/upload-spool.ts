@@ -3,7 +3,7 @@ import { isUtf8 } from 'node:buffer';
 import { lstat, readdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createLimit, mapConcurrently } from '../core/concurrency.ts';
+import { createLimit } from '../core/concurrency.ts';
 import { asStorestowError, StorestowError } from '../core/errors.ts';
 import type { Log } from '../core/logging.ts';
 import {
@@ -16,11 +16,18 @@ import {
   sourceAddress,
   stateFolder,
 } from '../core/spool-layout.ts';
-import { readAnnouncements, senderOf, type Sender } from './announced-senders.ts';
+import { readAnnouncements, senderOf } from './announced-senders.ts';
 import { HandledFiles } from './handled-files.ts';
 import { isMissing } from './list-files.ts';
 import { collectLeftLocks } from './study-lock.ts';
-import { prepareUpload, uploadLimits, type StudyUpload, type UploadOptions, type UploadPorts } from './upload-study.ts';
+import {
+  prepareUpload,
+  uploadLimits,
+  type Senders,
+  type StudyUpload,
+  type UploadOptions,
+  type UploadPorts,
+} from './upload-study.ts';
 import type { UploadReport } from './upload-report.ts';
 
 /** Folders locked and worked off side by side; the files in them stand in one line, the oldest first. */
@@ -66,7 +73,7 @@ export async function uploadSpool(
   const side = createLimit(FOLDERS_AT_ONCE);
   do {
     const { announcedWithin = 0, settle } = options;
-    const parts = await partsOf(root, { state, now: ports.now(), announcedWithin, settle });
+    const parts = await partsOf(root, { state, now: ports.now, announcedWithin, settle });
     handled.keepOnly(parts.map(({ folder }) => folder));
     const resting = parts.filter(({ folder }) => !underWay.has(folder));
     const unlisted = new Set(resting.slice(0, FOLDERS_AT_ONCE));
@@ -108,9 +115,8 @@ class PartUpload {
   }
 
   async run(log: Log): Promise<void> {
-    const { folder, failure } = this.#part;
+    const { folder } = this.#part;
     try {
-      if (failure !== undefined) throw asStorestowError(failure, folder);
       await this.#upload.run();
     } catch (error) {
       log.error({ folder, err: error }, 'a folder of the spool was not uploaded');
@@ -150,6 +156,8 @@ async function partsOf(root: string, announcing: Announcing): Promise<Part[]> {
     options: { place: 'receiving', settle: RECEIVING_ABANDONED_AFTER, patience: 0, folderQuiet: STAYS },
     quiet: true,
   };
+  // What waits to be announced must not hold the round up; what was announced has settled by then.
+  const untold = announcing.announcedWithin > 0 ? { patience: announcing.settle } : {};
   const names = await subFolders(root);
   // A link of that name is not followed: it is listed among the loose files.
   const senders = names.includes(RECEIVED_FOLDER) ? await subFolders(receivedFolder(root), { optional: true }) : [];
@@ -161,11 +169,12 @@ async function partsOf(root: string, announcing: Announcing): Promise<Part[]> {
       options: { place: 'received', settle: 0, folderQuiet: STAYS, ...(callingIP === undefined ? {} : { callingIP }) },
     };
   });
-  const studies = await mapConcurrently(
-    names.filter((name) => !NOT_STUDIES.has(name)),
-    FOLDERS_AT_ONCE,
-    (name) => studyPart(join(root, name), announcing),
-  );
+  const studies = names
+    .filter((name) => !NOT_STUDIES.has(name))
+    .map((name): Part => {
+      const folder = join(root, name);
+      return { folder, options: { folderQuiet: STUDY_QUIET, senders: () => sendersOf(folder, announcing), ...untold } };
+    });
   const withoutSender: Part = {
     folder: receivedFolder(root),
     options: { place: 'received', recursive: false, folderQuiet: STAYS },
@@ -173,7 +182,7 @@ async function partsOf(root: string, announcing: Announcing): Promise<Part[]> {
   return [
     ...received,
     ...(names.includes(RECEIVED_FOLDER) ? [withoutSender] : []),
-    ...studies.filter((part) => part !== undefined),
+    ...studies,
     ...(names.includes(RECEIVING_FOLDER) ? [receiving] : []),
     loose,
   ];
@@ -183,6 +192,7 @@ interface Announcing {
   readonly state: string;
   readonly now: () => Date;
   readonly announcedWithin: number;
+  readonly settle: number;
 }
 
 /** While who receives a study may still say who sent it, what nobody has announced waits. */

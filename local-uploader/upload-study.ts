@@ -80,11 +80,14 @@ export interface UploadOptions extends ArrivalSource {
   readonly manifests?: boolean;
   /** Of a whole spool: seconds that a study's folder is left alone after a change for who may say who sent it. Default 0. */
   readonly announcedWithin?: number;
-  /** Who sent what was written last at that moment; `undefined`: it waits to be told. Absent: `callingIP`, `callingAET` hold for all. */
-  readonly senderOf?: (written: Date) => Sender | undefined;
+  /** Asked before each look at the folder. Absent: `callingIP` and `callingAET` hold for all that is in it. */
+  readonly senders?: () => Promise<Senders>;
   /** Milliseconds that a file waits at most to share a manifest with others of its round. Default 5 s. */
   readonly manifestsGather?: number;
 }
+
+/** Who sent what was written last at that moment; `undefined`: it waits to be told. */
+export type Senders = (written: Date) => Sender | undefined;
 
 /** Shared by the folders of a spool. */
 export interface UploadLimits {
@@ -224,6 +227,8 @@ class FolderRun {
   #newestWrite: number | undefined;
   readonly tally = new UploadTally();
 
+  #senders: Senders = () => ({});
+
   constructor(root: string, ports: UploadPorts, options: UploadOptions, limits: UploadLimits) {
     this.#root = root;
     this.#ports = ports;
@@ -239,6 +244,7 @@ class FolderRun {
     let waited = 0;
     for (;;) {
       const now = this.#ports.now();
+      this.#senders = (await this.#options.senders?.()) ?? this.#senders;
       const listing = await listFolder(this.#root, { recursive });
       await this.#reached('listed', this.#root);
       this.#handled.keepOnly(listing.files);
@@ -414,8 +420,7 @@ class FolderRun {
   }
 
   #senderOf(identity: FileIdentity): Sender | undefined {
-    const { senderOf = (): Sender => ({}) } = this.#options;
-    return senderOf(modifiedAt(identity));
+    return this.#senders(modifiedAt(identity));
   }
 
   #decide(identity: FileIdentity, read?: ReadResult): FileDecision {
