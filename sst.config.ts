@@ -76,6 +76,13 @@ export default $config({
           expiration: { days: 1 },
           noncurrentVersionExpiration: { noncurrentDays: 1 },
         },
+        // One a minute and site, of which the last one counts.
+        {
+          id: 'heartbeats',
+          status: 'Enabled',
+          filter: { prefix: 'heartbeats/' },
+          noncurrentVersionExpiration: { noncurrentDays: 1 },
+        },
         {
           id: 'deleted-versions',
           status: 'Enabled',
@@ -263,6 +270,7 @@ export default $config({
           { actions: ['s3:PutObject', 's3:GetObject', 's3:AbortMultipartUpload'], resources: [incoming] },
           // What it brought, written down for the audit.
           { actions: ['s3:PutObject'], resources: [$interpolate`${bucket.arn}/manifests/*`] },
+          { actions: ['s3:PutObject'], resources: [$interpolate`${bucket.arn}/heartbeats/*`] },
           { actions: ['s3:ListBucket'], resources: [bucket.arn] },
         ],
       }).json,

@@ -157,6 +157,12 @@ describe.skipIf(requirePeer('SST on Linux x64', platformSupported))('sst.config.
       },
     ]);
     expect(JSON.stringify(rules)).toContain('abortIncompleteMultipartUpload');
+    expect(rules).toContainEqual({
+      id: 'heartbeats',
+      status: 'Enabled',
+      filter: { prefix: 'heartbeats/' },
+      noncurrentVersionExpiration: { noncurrentDays: 1 },
+    });
   });
 
   it('queues each new object, and gives it up into the dead letters only', () => {
@@ -283,7 +289,7 @@ describe.skipIf(requirePeer('SST on Linux x64', platformSupported))('sst.config.
     await writeFile(config, JSON.stringify({ archive: { url: 'https://pacs.example/rs/studies' } }));
     const resources = synthesize({ SST_STAGE: 'trial', STORESTOW_CONFIG: config });
     const lifecycle = resources.find(({ name }) => name === 'InstancesLifecycle')?.inputs['rules'] as { readonly id: string }[];
-    expect(lifecycle.map(({ id }) => id)).toEqual(['abandoned-uploads', 'leases', 'deleted-versions']);
+    expect(lifecycle.map(({ id }) => id)).toEqual(['abandoned-uploads', 'leases', 'heartbeats', 'deleted-versions']);
     expect(resources.filter(({ type }) => type === 'sst:sst:Secret')).toEqual([]);
     expect(resources.find(({ type }) => type === 'app')?.inputs).toMatchObject({ removal: 'retain', protect: false });
   });
