@@ -92,7 +92,8 @@ export function writeItems(
   sink: SegmentSink,
 ): void {
   const inner = source === undefined ? encoding : encodingOfItems(source, encoding);
-  for (const item of items) writeItem(tag, item, bytes, inner, sink);
+  // The items of one sequence may differ, too.
+  for (const item of items) writeItem(tag, item, bytes, item.source?.dataSet.encoding ?? inner, sink);
 }
 
 /** PS3.5 6.2.2: within UN, Implicit VR. */

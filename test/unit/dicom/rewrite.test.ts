@@ -368,6 +368,18 @@ describe('another encoding within', () => {
     expectRewritten(from, [{ tag: 0x00081140, vr: 'SQ', value }], [after]);
   });
 
+  it('what is set in an item has the encoding of that item, whatever the first one has', () => {
+    const encodings = [true, false, true];
+    const fileWith = (elements: readonly BuiltElement[]): Uint8Array => {
+      const value = concat(encodings.map((explicit) => item(bytesOf(explicit, true, ...elements), true)));
+      return buildDicom({ transferSyntaxUID: IMPLICIT_LE, elements: [{ tag: 0x00081140, vr: 'SQ', value }] });
+    };
+    const id = { tag: 0x00100020, vr: 'LO', value: Buffer.from('ID') } as const;
+    const changes = encodings.map((_, index) => set(id, [{ tag: 0x00081140, item: index }]));
+    const { segments } = splice(readPart10(fileWith([NAME])), changes);
+    expect(hex(joined(segments))).toBe(hex(fileWith([NAME, id])));
+  });
+
   it('Explicit VR Little Endian keeps its headers, strange ones too', () => {
     const strange: BuiltElement = { tag: 0x00180010, vr: '??', value: Uint8Array.of(1, 2) };
     const elements = [NAME, { tag: 0x00100020, vr: 'LO', value: 'ID' }, strange];
