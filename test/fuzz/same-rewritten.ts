@@ -28,7 +28,8 @@ export function sameRewritten(from: WrittenAs): Sameness {
 }
 
 function sameElement(from: WrittenAs, [before, old]: Held, [after, now]: Held): boolean {
-  if (now.vr === undefined || !writtenVRs(old, from).includes(now.vr) || isOpen(old) !== isOpen(now)) return false;
+  const vrs = isSpelled(before.body, old) ? [old.vr] : writtenVRs(old, from);
+  if (now.vr === undefined || !vrs.includes(now.vr) || isOpen(old) !== isOpen(now)) return false;
   // PS3.5 7.2: of the group as it is written.
   if (isGroupLength(old) && (from.explicitVR || now.vr === 'UL')) return now.length === 4;
   const [was, is] = [bytes(before.body, old), bytes(after.body, now)];
@@ -45,6 +46,11 @@ function writtenVRs({ tag, vr, length }: ComparedElement, { explicitVR }: Writte
   if (length > 0xffff && SHORT.has(known)) return ['UN'];
   // US or SS: another element tells, which may stand anywhere above.
   return known === 'US' ? ['US', 'SS'] : [known];
+}
+
+/** In Explicit VR, which the items of a file in Implicit VR may have come in. */
+function isSpelled(body: Uint8Array, { vr, offset }: ComparedElement): boolean {
+  return vr !== undefined && Buffer.from(body.subarray(offset + 4, offset + 6)).toString('latin1') === vr;
 }
 
 function isGroupLength({ tag, length }: ComparedElement): boolean {
