@@ -8,11 +8,16 @@ import { temporaryFolder } from '../../support/temporary-folder.ts';
 const COMMAND = fileURLToPath(new URL('../../../cli/storestow.ts', import.meta.url));
 
 /** `storestow --version` with a cache folder of its own. */
-function version(cache: string, env: NodeJS.ProcessEnv = {}): { readonly status: number | null; readonly stderr: string } {
+function version(
+  cache: string,
+  env: NodeJS.ProcessEnv = {},
+  cwd = process.cwd(),
+): { readonly status: number | null; readonly stderr: string } {
   const inherited = { ...process.env };
   delete inherited['NODE_COMPILE_CACHE'];
   return spawnSync(process.execPath, [COMMAND, '--version'], {
     encoding: 'utf8',
+    cwd,
     env: { ...inherited, XDG_CACHE_HOME: cache, ...env },
   });
 }
@@ -43,4 +48,16 @@ it('a cache that cannot be made is no failure', async () => {
   const file = join(folder, 'file');
   writeFileSync(file, '');
   expect(version(file)).toMatchObject({ status: 0, stderr: '' });
+});
+
+it.each([
+  ['a relative XDG_CACHE_HOME counts as none: the home is taken', { XDG_CACHE_HOME: 'cache' }, true],
+  ['an empty one too', { XDG_CACHE_HOME: '' }, true],
+  ['a relative home is none, and nothing is kept', { XDG_CACHE_HOME: '', HOME: 'home' }, false],
+  ['no home is none, and no failure', { XDG_CACHE_HOME: 'cache', HOME: '' }, false],
+])('%s', async (_, given, keeps) => {
+  const folder = await emptyFolder();
+  const env = { HOME: folder, ...given };
+  expect(version('', env, folder)).toMatchObject({ status: 0, stderr: '' });
+  expect(readdirSync(folder)).toEqual(keeps ? ['.cache'] : []);
 });
