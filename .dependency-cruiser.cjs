@@ -82,6 +82,13 @@ module.exports = {
       to: { path: '^(core/(stow|store|audit)|functions)/', pathNot: '^functions/process/' },
     },
     {
+      name: 'handing-over-loads-no-package',
+      comment: 'what storescp starts is to be over before anything large is loaded',
+      severity: 'error',
+      from: { path: '^cli/leave-to-resident\\.ts$' },
+      to: { path: '(^|/)node_modules/', reachable: true },
+    },
+    {
       name: 'cli-ships-no-tests',
       severity: 'error',
       from: { path: '^cli/' },
