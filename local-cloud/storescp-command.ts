@@ -128,7 +128,8 @@ function tlsArguments(tls: StorescpTls | undefined): string[] {
 /**
  * First the instance moves, in one step, to the folder of its sender, where a resident uploader finds it. Where none watches, the
  * first exec of a second waits that second out and starts the uploader once for all of them; an exec that finds the second's mark moved
- * its instance before that start. A mark that a power cut leaves behind concerns one past second only.
+ * its instance before that start. A mark that a power cut leaves behind concerns one past second only. What is started looks for a
+ * resident uploader itself, and leaves the work to it: the same line does for both, and costs next to nothing where one is.
  */
 function execLine({ spool, execCommand }: StorescpOptions): string {
   const root = resolve(spool);

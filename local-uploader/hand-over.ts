@@ -10,7 +10,7 @@ const PATIENCE = 10_000;
  * Whether the resident uploader has taken the word: it begins a round after that. `false` where nobody listens, nobody answers in
  * time, or it is left to the one who asks.
  */
-export async function handOver(socketPath: string, word: HandoverWord): Promise<boolean> {
+export async function handOver(socketPath: string, word: HandoverWord, patience: number = PATIENCE): Promise<boolean> {
   const line = serializeWord(word);
   if (Buffer.byteLength(line) > MAX_WORD || !isSocket(socketPath)) return false;
   return new Promise((resolve) => {
@@ -20,7 +20,7 @@ export async function handOver(socketPath: string, word: HandoverWord): Promise<
       socket.destroy();
       resolve(answer === `${TAKEN}\n`);
     };
-    socket.setEncoding('utf8').setTimeout(PATIENCE, done);
+    socket.setEncoding('utf8').setTimeout(patience, done);
     socket.on('data', (text: string) => {
       answer += text;
       if (answer.length > TAKEN.length) done();

@@ -132,6 +132,14 @@ describe('handing over', () => {
     expect(await handOver(place(), WORD)).toBe(false);
   });
 
+  it('is left to the exec where who listens does not answer in time', async () => {
+    const child = await listenElsewhere();
+    child.kill('SIGSTOP');
+    expect(await handOver(place(), WORD, 50)).toBe(false);
+    child.kill('SIGCONT');
+    expect(await handOver(place(), WORD)).toBe(true);
+  });
+
   it('is left to the exec where the word is too long', async () => {
     const taken = await listen();
     expect(await handOver(place(), { ...WORD, environment: '{'.padEnd(MAX_WORD) })).toBe(false);

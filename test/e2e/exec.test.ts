@@ -210,6 +210,14 @@ describe('what storescp starts', () => {
       expect((await said()).length).toBeLessThanOrEqual(5);
     });
 
+    it('is left to the resident uploader of storestow up, too', async () => {
+      const up = startStorestow(['up', '--data', at('data'), '--port', String(await freePort())]);
+      residents.push(up);
+      await up.waitFor(/running/);
+      expect(await runStorestow(['upload', '--all', '--data', at('data')])).toMatchObject({ code: 0, stdout: LEFT });
+      await up.stop();
+    });
+
     it('is one line a study (-xcs), whose address the resident uploader uploads it by; itself again when that is killed', async () => {
       const resident = await stay();
       const port = await freePort();
