@@ -10,7 +10,8 @@
  * | `STORESTOW_INGEST_CONCURRENCY`   | ingest functions at once, each with the archive's `connections`    | 2              |
  *
  * Secrets stand nowhere in files: `sst secret set ArchivePassword …` (basic), `ArchiveToken` (bearer) or
- * `ArchiveClientSecret` (oauth2).
+ * `ArchiveClientSecret` (oauth2); `ArchiveTlsPassphrase` opens the key of a client certificate.
+ * The files of `archive.tls` go into the package of the ingest function: renewed ones need another deployment.
  * Rules and institution mapping are uploaded from the paths that the configuration gives.
  */
 /** Seconds. */
@@ -36,6 +37,7 @@ export default $config({
 
   async run() {
     const { loadConfig } = await import('./core/config/load.ts');
+    const { packagedTls } = await import('./scripts/packaged-tls.ts');
     const configPath = process.env['STORESTOW_CONFIG'] ?? 'storestow.json';
     const expireStowedDays = wholeNumber('STORESTOW_EXPIRE_STOWED_DAYS', 1, 36_500);
     // AWS allows no less than two.
@@ -44,8 +46,7 @@ export default $config({
     const archive = config.archive;
     if (archive === undefined)
       throw new Error(`${configPath} names no archive; set archive.url (the embedded archive is not for Lambda)`);
-    if (archive.tls !== undefined)
-      throw new Error(`${configPath} has archive.tls, whose files no Lambda function has; run the functions by storestow up`);
+    const tls = archive.tls === undefined ? undefined : packagedTls(archive.tls);
 
     // --- The bucket: the only thing that must survive. Deleting it, or what is in it, is no part of any deployment.
     const bucket = new sst.aws.Bucket('Instances', {
@@ -168,7 +169,7 @@ export default $config({
       JSON.stringify({
         ...config,
         coerce,
-        archive: { ...archive, auth: withoutSecret(archive.auth) },
+        archive: { ...archive, auth: withoutSecret(archive.auth), ...(tls === undefined ? {} : { tls: tls.setting }) },
         bucket: { kind: 's3', bucket: name, region: regionName },
       }),
     );
@@ -176,6 +177,9 @@ export default $config({
       ...(archive.auth.kind === 'basic' ? { STORESTOW_ARCHIVE_PASSWORD: new sst.Secret('ArchivePassword').value } : {}),
       ...(archive.auth.kind === 'bearer' ? { STORESTOW_ARCHIVE_TOKEN: new sst.Secret('ArchiveToken').value } : {}),
       ...(archive.auth.kind === 'oauth2' ? { STORESTOW_ARCHIVE_CLIENT_SECRET: new sst.Secret('ArchiveClientSecret').value } : {}),
+      ...(archive.tls?.key === undefined
+        ? {}
+        : { STORESTOW_ARCHIVE_TLS_PASSPHRASE: new sst.Secret('ArchiveTlsPassphrase').value }),
     };
 
     // --- Functions. Each has its own log group and may write to that one only (AWS's managed policy: to any).
@@ -202,6 +206,7 @@ export default $config({
     arrivals.subscribe(
       {
         ...ingest,
+        copyFiles: [...(tls?.files ?? [])],
         description: 'Coerces, encodes and stores arrivals in the archive',
         memory: '3008 MB',
         // Where the encoded frames of a large object wait.

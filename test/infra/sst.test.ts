@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createAuthority, opensslAvailable } from '../support/certificates.ts';
 import { requirePeer } from '../support/peers.ts';
 import { temporaryFolder, type TemporaryFolder } from '../support/temporary-folder.ts';
 import { installPlatform, platformSupported, ROOT, run } from './sst-platform.ts';
@@ -293,6 +294,46 @@ describe.skipIf(requirePeer('SST on Linux x64', platformSupported))('sst.config.
     expect(resources.filter(({ type }) => type === 'sst:sst:Secret')).toEqual([]);
     expect(resources.find(({ type }) => type === 'app')?.inputs).toMatchObject({ removal: 'retain', protect: false });
   });
+
+  it.skipIf(requirePeer('openssl', opensslAvailable()))(
+    'packs the files of archive.tls, but no key that is not encrypted',
+    async () => {
+      const hospital = await createAuthority(folder.path, 'hospital');
+      const passphrase = 'correct horse';
+      const own = await hospital.issue('storestow', { usage: 'clientAuth', passphrase });
+      const config = join(folder.path, 'tls.json');
+      const write = async (tls: object): Promise<void> =>
+        writeFile(config, JSON.stringify({ archive: { url: 'https://pacs.example/rs/studies', tls } }));
+      await write({ ca: ['system', hospital.ca], ...own, passphrase });
+      const resources = synthesize({
+        SST_STAGE: 'trial',
+        STORESTOW_CONFIG: config,
+        SST_SECRET_ArchiveTlsPassphrase: 'the secret',
+      });
+      const inputs = resources.find(
+        ({ type, name }) => type === 'aws:lambda/function:Function' && name.includes('Arrivals'),
+      )?.inputs;
+      const { variables } = inputs?.['environment'] as { readonly variables: Readonly<Record<string, string>> };
+      expect(JSON.parse(variables['STORESTOW_CONFIG'] ?? '')).toMatchObject({
+        archive: {
+          tls: { ca: ['system', '/var/task/tls/ca-1.pem'], cert: '/var/task/tls/cert.pem', key: '/var/task/tls/key.pem' },
+        },
+      });
+      expect(variables['STORESTOW_ARCHIVE_TLS_PASSPHRASE']).toBe('the secret');
+      expect(JSON.stringify(resources)).not.toContain(passphrase);
+      const packed = resources.filter(({ type }) => type === 'package').map(({ name, inputs: { files } }) => ({ name, files }));
+      const ofIngest = packed.find(({ name }) => name.includes('Arrivals'))?.files;
+      expect(ofIngest).toEqual(expect.arrayContaining(['index.mjs', 'tls/ca-1.pem', 'tls/cert.pem', 'tls/key.pem']));
+      expect(packed.find(({ name }) => name.includes('Sweep'))?.files).not.toContain('tls/key.pem');
+
+      await write({ ca: hospital.ca, ...(await hospital.issue('open', { usage: 'clientAuth' })) });
+      expect(() => synthesize({ SST_STAGE: 'trial', STORESTOW_CONFIG: config })).toThrow(
+        /is not encrypted.*openssl pkey -aes256/,
+      );
+      await write({ ca: own.key });
+      expect(() => synthesize({ SST_STAGE: 'trial', STORESTOW_CONFIG: config })).toThrow(/has no certificate in PEM/);
+    },
+  );
 
   it('refuses a configuration without an archive, and settings that are no numbers', async () => {
     const config = join(folder.path, 'none.json');

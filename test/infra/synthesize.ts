@@ -2,7 +2,7 @@
  * Runs sst.config.ts with SST's real components under Pulumi's mocks, and prints every resource with its properties, one
  * JSON line each. A program of its own, under tsx: SST's sources are written for a bundler.
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
@@ -69,6 +69,14 @@ const server = createServer((request, response) => {
 
 function print(line: unknown): void {
   process.stdout.write(`${JSON.stringify(line)}\n`);
+}
+
+/** Of the files in an archive, by its central directory (APPNOTE.TXT 4.3.12). */
+function namesIn(zip: Buffer): string[] {
+  const names: string[] = [];
+  for (let at = zip.indexOf('PK\x01\x02', 0, 'latin1'); at !== -1; at = zip.indexOf('PK\x01\x02', at + 46, 'latin1'))
+    names.push(zip.toString('utf8', at + 46, at + 46 + zip.readUInt16LE(at + 28)));
+  return names;
 }
 
 /** What AWS would tell of a resource after its creation. */
@@ -142,4 +150,9 @@ const app = config.app({ stage });
 Object.assign(globals['$app'] as object, app);
 print({ type: 'app', name: 'app', inputs: app });
 await runtime.runInPulumiStack(() => run(() => config.run()));
-process.once('exit', () => rmSync(work, { recursive: true, force: true }));
+// Packages are made after all else.
+process.once('exit', () => {
+  for (const name of readdirSync(join(work, 'artifacts')))
+    print({ type: 'package', name, inputs: { files: namesIn(readFileSync(join(work, 'artifacts', name, 'code.zip'))) } });
+  rmSync(work, { recursive: true, force: true });
+});
