@@ -4,16 +4,19 @@
  */
 import { hash } from 'node:crypto';
 import { z } from 'zod';
+import { mapInOrder } from '../concurrency.ts';
 import { StorestowError } from '../errors.ts';
 import { listSegments } from '../store/list-segments.ts';
 import { manifestKey, MANIFESTS_PREFIX, studyManifestsPrefix } from '../store/manifest-key.ts';
 import { encodeKeyPart, parseObjectKey } from '../store/object-key.ts';
-import type { ObjectStore } from '../store/object-store.ts';
+import type { ObjectInfo, ObjectStore } from '../store/object-store.ts';
 
 /** Instances of one manifest: some hundred kilobytes. */
 export const MAX_MANIFEST_INSTANCES = 1000;
 /** Bytes that are read at most: each instance has a key of 1,024 and its parts once more. */
 const MAX_BYTES = MAX_MANIFEST_INSTANCES * 4096;
+/** A modality that sends slowly, one association an image, makes one for each. */
+const READ_AT_ONCE = 16;
 
 const instanceSchema = z.strictObject({
   seriesInstanceUID: z.string().min(1),
@@ -104,13 +107,13 @@ export async function* readManifests(
 ): AsyncGenerator<Manifest | StorestowError> {
   const sites = site === undefined ? listSegments(store, MANIFESTS_PREFIX) : [encodeKeyPart(site)];
   for await (const each of sites) {
-    for await (const { key, size } of store.list({ prefix: studyManifestsPrefix(each, studyInstanceUID) })) {
-      yield size > MAX_BYTES ? invalid(key, 'is larger than a manifest can be') : await readManifest(store, key);
-    }
+    const listed = store.list({ prefix: studyManifestsPrefix(each, studyInstanceUID) });
+    yield* mapInOrder(listed, READ_AT_ONCE, (object) => readManifest(store, object), READ_AT_ONCE);
   }
 }
 
-async function readManifest(store: ObjectStore, key: string): Promise<Manifest | StorestowError> {
+async function readManifest(store: ObjectStore, { key, size }: ObjectInfo): Promise<Manifest | StorestowError> {
+  if (size > MAX_BYTES) return invalid(key, 'is larger than a manifest can be');
   const body = await (await store.get(key)).bytes();
   try {
     return parseManifest(body, key);
