@@ -1,6 +1,6 @@
 /**
  * A plan as jobs of macOS's launchd, launchd.plist(5): a daemon for each program. launchd has no read-only system; what it has is used:
- * a user, a umask, limits, a pause between two starts.
+ * a user, a umask, limits, a pause between two starts. It keeps no log of its own, so another job keeps the files that it writes small.
  */
 import { buildPropertyList, type PropertyListValue } from '../../core/property-list.ts';
 import { mark, type InstallStep, type ServiceFile } from './service-file.ts';
@@ -16,33 +16,34 @@ const THROTTLE = 10;
 const OTHERS_READ = '0755';
 const PRIVATE = '0700';
 
-export function launchdFiles(plan: ServicePlan): ServiceFile[] {
-  return plan.programs.map((program) => ({
-    path: `${LAUNCHD_FOLDER}/${labelOf(plan, program)}.plist`,
-    text: withComment(buildPropertyList(jobOf(plan, program)), mark(plan.name)),
-  }));
-}
+/** Bytes of a log from which on it becomes the one before, of which there is one. */
+const FULL_LOG = 10 * 1024 * 1024;
+const LOOK_AT_LOGS_EVERY = 60 * 60;
 
-function labelOf({ name }: ServicePlan, program: Program): string {
-  return `${name}.${program.name}`;
+type Job = Readonly<Record<string, PropertyListValue>>;
+
+export function launchdFiles(plan: ServicePlan): ServiceFile[] {
+  const jobs = [
+    ...plan.programs.map((program): [string, Job] => [program.name, jobOf(plan, program)]),
+    ['logs', logsJob(plan)] as const,
+  ];
+  return jobs.map(([name, job]) => ({
+    path: `${LAUNCHD_FOLDER}/${plan.name}.${name}.plist`,
+    text: withComment(buildPropertyList({ Label: `${plan.name}.${name}`, ...job }), mark(plan.name)),
+  }));
 }
 
 function withComment(propertyList: string, comment: string): string {
   return propertyList.replace(/^<plist /m, `<!-- ${comment} -->\n<plist `);
 }
 
-function jobOf(plan: ServicePlan, program: Program): Readonly<Record<string, PropertyListValue>> {
+function jobOf(plan: ServicePlan, program: Program): Job {
   const { command, environment, kind, limits } = program;
-  const label = labelOf(plan, program);
   const files = { NumberOfFiles: limits.files };
-  const log = `${LOG_FOLDER}/${plan.name}/${program.name}.log`;
   return {
-    Label: label,
     // Console.app shows what goes to syslog; a receiver says little, in its file.
     ProgramArguments: kind === 'receiver' ? command : [...command, '--syslog'],
-    UserName: plan.user,
-    Umask: UMASK,
-    WorkingDirectory: '/',
+    ...surroundings(plan, program.name),
     EnvironmentVariables: { PATH: '/usr/bin:/bin:/usr/sbin:/sbin', ...environment },
     ...(kind === 'sweep' ? { StartInterval: plan.sweepEvery } : { RunAtLoad: true, KeepAlive: true }),
     ThrottleInterval: THROTTLE,
@@ -50,15 +51,39 @@ function jobOf(plan: ServicePlan, program: Program): Readonly<Record<string, Pro
     ProcessType: 'Standard',
     SoftResourceLimits: files,
     HardResourceLimits: { ...files, Core: 0 },
-    StandardOutPath: log,
-    StandardErrorPath: log,
   };
+}
+
+/**
+ * newsyslog would put another file in a log's place, and launchd's jobs would go on writing to the one that it took away. launchd opens
+ * logs to append to, so one is copied and emptied where it lies; a line of the moment between may be lost.
+ */
+function logsJob(plan: ServicePlan): Job {
+  const full = ['-name', '*.log', '-size', `+${FULL_LOG / 1024}k`];
+  return {
+    ProgramArguments: [
+      ...['/usr/bin/find', logFolder(plan), ...full],
+      ...['-exec', '/bin/sh', '-c', 'cp "$1" "$1.0" && : > "$1"', 'sh', '{}', ';'],
+    ],
+    ...surroundings(plan, 'logs'),
+    StartInterval: LOOK_AT_LOGS_EVERY,
+    ThrottleInterval: THROTTLE,
+  };
+}
+
+function surroundings(plan: ServicePlan, name: string): Job {
+  const log = `${logFolder(plan)}/${name}.log`;
+  return { UserName: plan.user, Umask: UMASK, WorkingDirectory: '/', StandardOutPath: log, StandardErrorPath: log };
+}
+
+function logFolder({ name }: ServicePlan): string {
+  return `${LOG_FOLDER}/${name}`;
 }
 
 /** The names of property lists that an installation of this name can have, in the folder of daemons. */
 export function isJobOf(file: string, name: string): boolean {
   if (!file.startsWith(name)) return false;
-  return /^\.(?:upload|sweep|receiver-\d+)\.plist$/.test(file.slice(name.length));
+  return /^\.(?:upload|sweep|logs|receiver-\d+)\.plist$/.test(file.slice(name.length));
 }
 
 export function launchdInstallSteps(
@@ -70,7 +95,7 @@ export function launchdInstallSteps(
   return [
     { kind: 'run', command: ['id', '-u', user] },
     ...launchdUninstallSteps(installed),
-    folderOf(user, OTHERS_READ, `${LOG_FOLDER}/${plan.name}`),
+    folderOf(user, OTHERS_READ, logFolder(plan)),
     ...plan.folders.map((path) => folderOf(user, PRIVATE, path)),
     ...files.flatMap(({ path, text }): InstallStep[] => [
       { kind: 'write', path, text },

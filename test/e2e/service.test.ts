@@ -205,6 +205,7 @@ describe('for launchd', () => {
       ['storestow.receiver-11112', 'dicom'],
       ['storestow.upload', 'dicom'],
       ['storestow.sweep', 'dicom'],
+      ['storestow.logs', 'dicom'],
     ]);
   });
 

@@ -1,5 +1,9 @@
 /** What stands in units and property lists, and what installing them does. */
-import { describe, expect, it } from 'vitest';
+import { execFile } from 'node:child_process';
+import { open as openFile, readdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { parsePropertyList } from '../../../core/property-list.ts';
 import { isJobOf, launchdFiles, launchdInstallSteps, launchdUninstallSteps } from '../../../local-cloud/service/launchd.ts';
 import { planService, type ServiceOptions } from '../../../local-cloud/service/service-plan.ts';
@@ -11,6 +15,7 @@ import {
   systemdUninstallSteps,
 } from '../../../local-cloud/service/systemd.ts';
 import { commandWord, unitWord } from '../../../local-cloud/service/systemd-text.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { LAUNCHD_KEYS } from './launchd-keys.ts';
 
 const options: ServiceOptions = {
@@ -83,7 +88,7 @@ describe('launchdFiles', () => {
   const jobs = launchdFiles(plan).map(({ path, text }) => ({ path, job: parsePropertyList(text) as Record<string, unknown> }));
 
   it('parse as property lists, have the name of their label, and only keys of launchd.plist(5), with its types', () => {
-    expect(jobs).toHaveLength(4);
+    expect(jobs).toHaveLength(5);
     for (const { path, job } of jobs) {
       expect(path).toBe(`/Library/LaunchDaemons/${String(job['Label'])}.plist`);
       for (const [key, value] of Object.entries(job)) {
@@ -100,11 +105,32 @@ describe('launchdFiles', () => {
     }
   });
 
-  it('run as the user, for its eyes only, again and again, except the sweep, which comes by the clock', () => {
+  it('run as the user, for its eyes only, again and again, except what comes by the clock', () => {
     for (const { job } of jobs) expect(job).toMatchObject({ UserName: 'dicom', Umask: 0o077, ThrottleInterval: 10 });
-    expect(jobs.map(({ job }) => job['KeepAlive'])).toEqual([true, true, true, undefined]);
+    expect(jobs.map(({ job }) => job['KeepAlive'])).toEqual([true, true, true, undefined, undefined]);
     expect(jobs[3]?.job['StartInterval']).toBe(900);
     expect(jobs[0]?.job['EnvironmentVariables']).toMatchObject({ TCP_NODELAY: '1' });
+  });
+
+  it('keep their logs small: what appends to a full one goes on in the emptied one, and what stood there is kept', async () => {
+    const folder = await temporaryFolder('logs');
+    onTestFinished(() => folder.remove());
+    const [full, small] = ['upload.log', 'sweep.log'].map((name) => join(folder.path, name)) as [string, string];
+    const before = Buffer.alloc(11 * 1024 * 1024, 'a line\n');
+    await writeFile(full, before);
+    await writeFile(small, 'a line\n');
+    const open = await openFile(full, 'a');
+    onTestFinished(() => open.close());
+    const logs = '/Library/Logs/storestow';
+    expect(jobs.map(({ job: { StandardErrorPath: path } }) => dirname(String(path)))).toEqual(jobs.map(() => logs));
+    const [program = '', ...args] = (jobs.at(-1)?.job['ProgramArguments'] as string[]).map((word) =>
+      word === logs ? folder.path : word,
+    );
+    await promisify(execFile)(program, args);
+    await open.write('the next\n');
+    expect(await readFile(full, 'utf8')).toBe('the next\n');
+    expect(Buffer.compare(await readFile(`${full}.0`), before)).toBe(0);
+    expect((await readdir(folder.path)).sort()).toEqual(['sweep.log', 'upload.log', 'upload.log.0']);
   });
 });
 
@@ -178,6 +204,7 @@ describe('installing', () => {
     ['storestow.service', false, false],
     ['other.target', false, false],
     ['storestow.upload.plist', false, true],
+    ['storestow.logs.plist', false, true],
     ['storestow.receiver-11112.plist', false, true],
     ['storestow.plist', false, false],
   ])('%s: a unit %s, a job %s', (file, isUnit, isJob) => {
