@@ -26,6 +26,8 @@ const s3Bucket = z.strictObject({
     .int()
     .min(5 * 1024 * 1024)
     .default(16 * 1024 * 1024),
+  /** Seconds without a byte in either direction after which a request is given up. Default 60. */
+  timeout: z.number().positive().optional(),
 });
 
 export const bucketSchema = z.discriminatedUnion('kind', [folderBucket, s3Bucket]);

@@ -10,14 +10,15 @@ const SOCKETS = 64;
 const ATTEMPTS = 3;
 /** Milliseconds. */
 const CONNECTION_TIMEOUT = 5_000;
-/** Milliseconds without a byte in either direction. */
-const IDLE_TIMEOUT = 60_000;
+/** Seconds without a byte in either direction. */
+const IDLE_TIMEOUT = 60;
 
 const nothing = (): void => undefined;
 const SILENT = { trace: nothing, debug: nothing, info: nothing, warn: nothing, error: nothing };
 
 export function createS3Client(config: S3Config): S3Client {
-  const { endpoint, region, forcePathStyle = endpoint !== undefined, accessKeyId, secretAccessKey } = config;
+  const { endpoint, region, forcePathStyle = endpoint !== undefined, timeout = IDLE_TIMEOUT } = config;
+  const { accessKeyId, secretAccessKey } = config;
   const agent = { keepAlive: true, maxSockets: SOCKETS };
   const options: S3ClientConfig = {
     region,
@@ -34,7 +35,7 @@ export function createS3Client(config: S3Config): S3Client {
       httpAgent: agent,
       httpsAgent: agent,
       connectionTimeout: CONNECTION_TIMEOUT,
-      socketTimeout: IDLE_TIMEOUT,
+      socketTimeout: timeout * 1000,
       logger: SILENT,
     },
     ...(endpoint === undefined ? {} : { endpoint }),
