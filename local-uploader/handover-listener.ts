@@ -71,8 +71,14 @@ export class HandoverListener {
   async #close(): Promise<void> {
     clearInterval(this.#timer);
     await this.#look;
-    const place = handoverSocket(this.#spool);
-    if (this.#ours !== undefined && place !== undefined && (await inodeOf(place)) === this.#ours.inode) await unlink(place);
+    try {
+      const place = handoverSocket(this.#spool);
+      const there = place === undefined ? undefined : await lookAt(place);
+      if (place !== undefined && there !== undefined && there.inode === this.#ours?.inode) await unlink(place);
+    } catch (err) {
+      // Then it is a killed uploader's for who comes next.
+      this.#options.log.info({ err }, 'the socket of the uploader could not be removed');
+    }
     await this.#letGo();
   }
 
@@ -205,10 +211,6 @@ async function lookAt(path: string): Promise<Found | undefined> {
     if (isMissing(error)) return undefined;
     throw error;
   }
-}
-
-async function inodeOf(path: string): Promise<bigint | undefined> {
-  return (await lookAt(path))?.inode;
 }
 
 /** What a killed process leaves behind refuses (ECONNREFUSED). One that answers anything else has somebody behind it. */
