@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openSharedDatabase } from '../../core/shared-database.ts';
+import { isBusy, openSharedDatabase } from '../../core/shared-database.ts';
 import { temporaryFolder, type TemporaryFolder } from '../support/temporary-folder.ts';
 
 describe('openSharedDatabase', () => {
@@ -52,6 +52,39 @@ describe('openSharedDatabase', () => {
     const again = new DatabaseSync(path);
     expect(again.prepare('PRAGMA journal_mode').get()).toEqual({ journal_mode: 'wal' });
     again.close();
+  });
+
+  it('one who reads what another has written over meanwhile is told that it is busy, with more in the upper bits', () => {
+    const path = join(folder.path, 'snapshot.sqlite');
+    const [reader, writer] = [openSharedDatabase(path), openSharedDatabase(path)];
+    writer.exec('CREATE TABLE numbers (value); INSERT INTO numbers VALUES (1)');
+    reader.exec('BEGIN; SELECT * FROM numbers');
+    writer.exec('UPDATE numbers SET value = 2');
+    let thrown: unknown;
+    try {
+      reader.exec('UPDATE numbers SET value = 3');
+    } catch (error) {
+      thrown = error;
+    }
+    reader.close();
+    writer.close();
+    expect(thrown).toMatchObject({ errcode: 517 });
+    expect(isBusy(thrown)).toBe(true);
+  });
+
+  /** https://www.sqlite.org/rescode.html: the primary code is in the low 8 bits. */
+  it.each([
+    ['BUSY', 5, true],
+    ['BUSY_RECOVERY', 261, true],
+    ['BUSY_SNAPSHOT', 517, true],
+    ['BUSY_TIMEOUT', 773, true],
+    ['LOCKED', 6, false],
+    ['FULL', 13, false],
+    ['IOERR_SHMSIZE', 4874, false],
+    ['no code', undefined, false],
+  ])('%s (%s) is busy: %s', (_, errcode, busy) => {
+    expect(isBusy(Object.assign(new Error('of SQLite'), { errcode }))).toBe(busy);
+    expect(isBusy({ errcode })).toBe(false);
   });
 
   it('says at once what cannot be opened', () => {

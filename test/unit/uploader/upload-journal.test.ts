@@ -1,7 +1,7 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createLog } from '../../../core/logging.ts';
 import { lookAtSpool } from '../../../local-uploader/look-at-spool.ts';
 import { journalPath, localDay, UploadJournal } from '../../../local-uploader/upload-journal.ts';
@@ -127,6 +127,34 @@ describe('UploadJournal', () => {
     journal.ended(report('a'));
     await expect(journal.close()).resolves.toBeUndefined();
     await expect(lookAtSpool(folder.path, time)).rejects.toMatchObject({ code: 'SPOOL_INVALID' });
+  });
+
+  it('keeps what it cannot write, says so once, and writes it when it can', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    try {
+      const warn = vi.fn();
+      const log = { ...createLog({ level: 'silent' }), warn };
+      const journal = new UploadJournal(folder.path, { log, now: () => time });
+      // As on a disk that has no room: the file cannot come.
+      await mkdir(journalPath(folder.path));
+      journal.ended(report('a'));
+      journal.ended({ path: at('b'), outcome: 'failed', studyInstanceUID: '1.2.3', code: 'STORE_FULL', retryable: true });
+      vi.advanceTimersByTime(1000);
+      await waitUntil('it is said', () => warn.mock.calls.length > 0, { interval: 5 });
+      vi.advanceTimersByTime(3000);
+      journal.ended(report('c'));
+      await rmdir(journalPath(folder.path));
+      vi.advanceTimersByTime(1000);
+      await waitUntil('it is written', async () => (await lookAtSpool(folder.path, time)).today.instances > 0, { interval: 5 });
+      const { today, noted } = await lookAtSpool(folder.path, time);
+      expect(today).toEqual({ studies: 1, instances: 2, bytes: 200 });
+      expect(noted.get(at('b'))?.code).toBe('STORE_FULL');
+      await journal.close();
+      expect((await lookAtSpool(folder.path, time)).today.instances).toBe(2);
+      expect(warn).toHaveBeenCalledTimes(1);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it('leaves no trace where nothing happened', async () => {
