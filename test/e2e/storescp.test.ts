@@ -15,7 +15,7 @@ import { temporaryFolder, type TemporaryFolder } from '../support/temporary-fold
 import { waitUntil } from '../support/wait-until.ts';
 
 const run = promisify(execFile);
-const UPLOADER = fileURLToPath(new URL('../faults/uploader-process.ts', import.meta.url));
+const STORESTOW = fileURLToPath(new URL('../../cli/storestow.ts', import.meta.url));
 const hasPgrep = spawnSync('pgrep', ['--version']).status === 0;
 const installed = ['storescp', 'storescu'].every((name) => spawnSync(name, ['--version']).status === 0);
 
@@ -119,7 +119,8 @@ describe.skipIf(requirePeer("DCMTK's storescp and storescu", installed))('stores
   });
 
   it('brings what is sent into the bucket, by title and address, and empties the spool', async () => {
-    const port = await start([process.execPath, UPLOADER, 'spool', spool(), bucket()]);
+    const settings = ['--bucket', `folder:${bucket()}`, '--data', join(folder.path, 'data')];
+    const port = await start([process.execPath, STORESTOW, 'upload', '--all', '--spool', spool(), ...settings]);
     await Promise.all([
       send(port, [{ sopUID: '1.2.3.1' }, { sopUID: '1.2.3.2', studyUID: '1.2.4' }], 'CT ROOM 1'),
       send(port, [{ sopUID: '1.2.3.3' }], '$(touch pwned)'),
