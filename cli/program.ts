@@ -48,8 +48,9 @@ export async function run(args: readonly string[]): Promise<number> {
   }
 }
 
-/** The one that is named first; where none is, all of them: for the help, and to say which name was meant. */
-function subcommandsFor([first]: readonly string[]): readonly (typeof SUBCOMMANDS)[number][] {
+/** The one that is named first; where none is, all of them: for the help, and to say which name was meant. The version needs none. */
+function subcommandsFor([first = '']: readonly string[]): readonly (typeof SUBCOMMANDS)[number][] {
+  if (first === '--version' || first === '-V') return [];
   const named = SUBCOMMANDS.filter(({ name }) => name === first);
   return named.length > 0 ? named : SUBCOMMANDS;
 }

@@ -1,3 +1,5 @@
+import { resolve } from 'node:path';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { handoverOf } from '../../../cli/hand-over-arguments.ts';
 import { uploadCommand } from '../../../cli/upload.ts';
@@ -13,6 +15,16 @@ function asked(args: readonly string[], environment?: string): object | undefine
   const { cwd, data, ...word } = parseWord(serializeWord(handover.word)) ?? expect.fail('no word');
   expect(cwd).toBe(CWD);
   return { spool: handover.spool, ...word, ...(data === 'storestow-data' ? {} : { data }) };
+}
+
+/** What the command's own parser makes of them; it throws for what it refuses. */
+async function byTheCommand(
+  args: readonly string[],
+): Promise<{ readonly folders: readonly string[]; readonly options: Readonly<Record<string, unknown>> }> {
+  const command = uploadCommand(() => undefined);
+  command.exitOverride().action(() => undefined);
+  await command.parseAsync(args, { from: 'user' });
+  return { folders: command.args, options: command.opts() };
 }
 
 describe('handoverOf', () => {
@@ -77,6 +89,44 @@ describe('handoverOf', () => {
 
   it('asks for nothing for an empty folder name', () => {
     expect(handoverOf([''], CWD, undefined)).toBeUndefined();
+  });
+
+  it('understands what it hands over as the command does', async () => {
+    const value = fc.constantFrom('a', '/b', '10.0.0.1', 'CT1', '', '=', '-', '--', '-x', '--all', 'c=d', '4');
+    const text = ['spool', 'calling-ip', 'calling-aet', 'move-to', 'config', 'bucket', 'data', 'log-level'];
+    const option = fc.constantFrom(...text).map((name) => `--${name}`);
+    const words = fc.oneof(
+      fc.constantFrom(['--all'], ['--syslog'], ['--']),
+      value.map((one) => [one]),
+      fc.tuple(option, value).map(([name, one]) => [name, one]),
+      fc.tuple(option, value).map(([name, one]) => [`${name}=${one}`]),
+    );
+    let handedOver = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(words, { maxLength: 6 }), async (groups) => {
+        const args = groups.flat();
+        const word = handoverOf(args, CWD, undefined)?.word;
+        if (word === undefined) return;
+        handedOver += 1;
+        const { folders, options } = await byTheCommand(args);
+        expect(word).toEqual({
+          cwd: CWD,
+          data: options['data'],
+          folder: options['all'] === true ? undefined : resolve(CWD, folders[0] ?? ''),
+          config: options['config'],
+          environment: undefined,
+          bucket: options['bucket'],
+          after: undefined,
+          moveTo: options['moveTo'],
+          concurrency: undefined,
+          callingIP: options['callingIp'],
+          callingAET: options['callingAet'],
+        });
+        expect(folders).toHaveLength(options['all'] === true ? 0 : 1);
+      }),
+      { numRuns: 2000 },
+    );
+    expect(handedOver).toBeGreaterThan(100);
   });
 
   it('knows each option of the command, or leaves it to the command', () => {
