@@ -9,6 +9,7 @@ import { createLog } from '../../core/logging.ts';
 import { openStore } from '../../core/store/open-store.ts';
 import { openSqsQueue } from './sqs-queue.ts';
 import { sweep, type SweepReport } from './sweep.ts';
+import { keepSweepPosition, readSweepPosition } from './sweep-position.ts';
 
 interface SweepContext {
   getRemainingTimeInMillis(): number;
@@ -28,7 +29,9 @@ export async function handler(_event: unknown, context: SweepContext): Promise<S
   const queue = openSqsQueue({ queueUrl, bucket: bucket.bucket, region: bucket.region });
   const maxAge = numberOf(env['STORESTOW_SWEEP_MAX_AGE']);
   try {
-    return await sweep(store, (keys) => queue.enqueue(keys), {
+    const after = await readSweepPosition(store);
+    const report = await sweep(store, (keys) => queue.enqueue(keys), {
+      after,
       pendingAfter: numberOf(env['STORESTOW_SWEEP_PENDING_AFTER']) ?? 60,
       failedAfter: numberOf(env['STORESTOW_SWEEP_FAILED_AFTER']) ?? 60,
       ...(maxAge === undefined ? {} : { maxAge }),
@@ -36,6 +39,8 @@ export async function handler(_event: unknown, context: SweepContext): Promise<S
       now: () => new Date(),
       stop: AbortSignal.timeout(Math.max(0, context.getRemainingTimeInMillis() - RESERVE)),
     });
+    await keepSweepPosition(store, after, report.reached);
+    return report;
   } finally {
     queue.close();
     await store.close();

@@ -7,6 +7,7 @@ import type { AuditRecord } from '../../core/audit/record.ts';
 import { createLimit } from '../../core/concurrency.ts';
 import { asStorestowError, type ErrorCode } from '../../core/errors.ts';
 import type { Log } from '../../core/logging.ts';
+import { compareKeys } from '../../core/store/key-order.ts';
 import { INCOMING_PREFIX } from '../../core/store/object-key.ts';
 import type { ObjectInfo, ObjectStore } from '../../core/store/object-store.ts';
 
@@ -17,6 +18,8 @@ export interface SweepOptions {
   readonly failedAfter: number;
   /** Days: older objects are not looked at. Absent: all are; each costs a request for its tags. */
   readonly maxAge?: number;
+  /** A key: begins behind it, and goes round to it. */
+  readonly after?: string | undefined;
   readonly log: Log;
   readonly now: () => Date;
   /** Aborted: the sweep ends early, and says so. */
@@ -30,6 +33,8 @@ export interface SweepReport {
   readonly failed: number;
   /** False where `stop` ended it. */
   readonly complete: boolean;
+  /** Where it did: the last key that was dealt with, if any was. */
+  readonly reached?: string;
 }
 
 /** Tag reads under way at once. */
@@ -48,6 +53,7 @@ const PASSING: ReadonlySet<string> = new Set<ErrorCode>([
   'NOT_IN_ARCHIVE',
   'STORE_UNAVAILABLE',
   'STORE_FULL',
+  'STORE_CLOCK_WRONG',
 ]);
 
 const MINUTE = 60_000;
@@ -81,6 +87,7 @@ export async function sweep(
   const counts = { looked: 0, pending: 0, failed: 0 };
   const limit = createLimit(CONCURRENCY);
   let page: ObjectInfo[] = [];
+  let reached = options.after;
   const work = async (): Promise<void> => {
     const found = await Promise.all(page.map((info) => limit(() => look(store, info, options))));
     counts.looked += page.length;
@@ -89,14 +96,24 @@ export async function sweep(
     for (const { state } of found) if (state !== 'settled') counts[state] += 1;
     if (keys.length > 0) await enqueue(keys);
   };
-  for await (const info of store.list({ prefix: INCOMING_PREFIX })) {
-    if (options.stop?.aborted === true) return report(counts, false, options.log);
-    if (!isLookedAt(info, options)) continue;
-    page.push(info);
+  for await (const info of goRound(store, options.after)) {
+    if (options.stop?.aborted === true) {
+      return report({ ...counts, complete: false, ...(reached === undefined ? {} : { reached }) }, options.log);
+    }
+    if (isLookedAt(info, options)) page.push(info);
     if (page.length === BATCH) await work();
+    if (page.length === 0) reached = info.key;
   }
   await work();
-  return report(counts, true, options.log);
+  return report({ ...counts, complete: true }, options.log);
+}
+
+async function* goRound(store: ObjectStore, after: string | undefined): AsyncGenerator<ObjectInfo> {
+  if (after !== undefined) yield* store.list({ prefix: INCOMING_PREFIX, after });
+  for await (const info of store.list({ prefix: INCOMING_PREFIX })) {
+    if (after !== undefined && compareKeys(info.key, after) > 0) return;
+    yield info;
+  }
 }
 
 /** An object that has just arrived has its event still to come, and neither kind of age. */
@@ -118,10 +135,9 @@ async function look(
   }
 }
 
-function report(counts: Omit<SweepReport, 'complete'>, complete: boolean, log: Log): SweepReport {
-  const result = { ...counts, complete };
-  if (!complete) log.warn(result, 'sweep ended early: no time left; a maximum age makes it shorter');
-  else if (counts.pending + counts.failed > 0) log.info(result, 'sweep queued what had no outcome');
+function report(result: SweepReport, log: Log): SweepReport {
+  if (!result.complete) log.warn(result, 'sweep ended early: no time left; the next one goes on there');
+  else if (result.pending + result.failed > 0) log.info(result, 'sweep queued what had no outcome');
   else log.debug(result, 'sweep found nothing');
   return result;
 }

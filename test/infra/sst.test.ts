@@ -86,8 +86,10 @@ const INGEST_MAY = [
 const SWEEP_MAY = [
   'logs:CreateLogStream log-group:/storestow/production/sweep:*',
   'logs:PutLogEvents log-group:/storestow/production/sweep:*',
+  's3:GetObject BUCKET/sweep/*',
   's3:GetObjectTagging BUCKET/incoming/*',
   's3:ListBucket BUCKET',
+  's3:PutObject BUCKET/sweep/*',
   'sqs:SendMessage ARRIVALS',
 ];
 

@@ -3,6 +3,7 @@ import type { AuditRecord } from '../../../core/audit/record.ts';
 import { createLog } from '../../../core/logging.ts';
 import { createMemoryStore } from '../../../core/store/memory-store.ts';
 import type { ObjectStore, Tags } from '../../../core/store/object-store.ts';
+import { keepSweepPosition, readSweepPosition } from '../../../functions/sweep/sweep-position.ts';
 import { sweep, sweepState, type SweepOptions, type SweepReport } from '../../../functions/sweep/sweep.ts';
 
 const ARRIVED = new Date('2026-11-24T10:00:00Z');
@@ -24,6 +25,7 @@ describe('sweepState', () => {
     ['failed by a certificate, a while ago', failed('TLS_UNTRUSTED', '2026-11-24T10:30:00Z'), 90, 'failed'],
     ['failed for lack of a certificate, a while ago', failed('TLS_REFUSED', '2026-11-24T10:30:00Z'), 90, 'failed'],
     ['failed by an outage, nobody knows when', failed('STORE_FULL'), 60, 'failed'],
+    ['failed by a wrong clock, a while ago', failed('STORE_CLOCK_WRONG', '2026-11-24T10:30:00Z'), 90, 'failed'],
     ['failed by itself', failed('PROCESS_FAILED', '2026-11-24T10:30:00Z'), 9999, 'settled'],
     ['failed by a defect', failed('INTERNAL'), 9999, 'settled'],
   ];
@@ -97,7 +99,44 @@ describe('sweep', () => {
 
   it('says that it ended early', async () => {
     const { report, keys } = await run(await filled({ 'incoming/a': {} }), { stop: AbortSignal.abort() });
-    expect(report.complete).toBe(false);
+    expect(report).toMatchObject({ complete: false });
+    expect(report.reached).toBeUndefined();
     expect(keys).toEqual([]);
+  });
+
+  it('goes round from where the one before ended, so that none is out of reach however little time there is', async () => {
+    const all = Array.from({ length: 450 }, (_, index) => `incoming/${1000 + index}`);
+    const store = await filled(Object.fromEntries(all.map((key) => [key, {}])));
+    /** With time for two hundred objects. */
+    const brief = async (): Promise<{ keys: string[]; complete: boolean }> => {
+      const stop = new AbortController();
+      const after = await readSweepPosition(store);
+      const keys: string[] = [];
+      const enqueue = async (found: readonly string[]): Promise<void> => {
+        keys.push(...found);
+        if (keys.length === 200) stop.abort();
+      };
+      const now = (): Date => new Date(Date.now() + 10 * 60_000);
+      const report = await sweep(store, enqueue, { pendingAfter: 5, failedAfter: 60, log, now, after, stop: stop.signal });
+      await keepSweepPosition(store, after, report.reached);
+      return { keys, complete: report.complete };
+    };
+    const [first, second, third] = [await brief(), await brief(), await brief()];
+    expect([first.keys, second.keys]).toEqual([all.slice(0, 200), all.slice(200, 400)]);
+    expect(third.keys).toEqual([...all.slice(400), ...all.slice(0, 150)]);
+    expect([first, second, third].map(({ complete }) => complete)).toEqual([false, false, false]);
+    expect(await readSweepPosition(store)).toBe(all[149]);
+
+    const { keys, report } = await run(store, { after: all[149] });
+    expect([keys, report.complete]).toEqual([[...all.slice(150), ...all.slice(0, 150)], true]);
+    await keepSweepPosition(store, all[149], report.reached);
+    expect(await readSweepPosition(store)).toBeUndefined();
+  });
+
+  it('begins at the first where the position is none', async () => {
+    const store = await filled({ 'incoming/a': {} });
+    expect(await readSweepPosition(store)).toBeUndefined();
+    await store.put('sweep/position', new TextEncoder().encode('rules/x'));
+    expect(await readSweepPosition(store)).toBeUndefined();
   });
 });
