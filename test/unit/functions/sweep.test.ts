@@ -133,6 +133,24 @@ describe('sweep', () => {
     expect(await readSweepPosition(store)).toBeUndefined();
   });
 
+  it('has reached what it dealt with, not what it had listed', async () => {
+    const all = Array.from({ length: 180 }, (_, index) => `incoming/${1000 + index}`);
+    const store = await filled(Object.fromEntries(all.map((key) => [key, {}])));
+    const stop = new AbortController();
+    const listing: ObjectStore = Object.assign(Object.create(store) as ObjectStore, {
+      async *list(options: Parameters<ObjectStore['list']>[0]) {
+        for await (const info of store.list(options)) {
+          if (info.key === all[150]) stop.abort();
+          yield info;
+        }
+      },
+      getTags: async (key: string) => store.getTags(key),
+    });
+    const { keys, report } = await run(listing, { stop: stop.signal });
+    expect(keys).toEqual(all.slice(0, 100));
+    expect(report).toMatchObject({ complete: false, reached: all[99] });
+  });
+
   it('begins at the first where the position is none', async () => {
     const store = await filled({ 'incoming/a': {} });
     expect(await readSweepPosition(store)).toBeUndefined();
