@@ -1,8 +1,16 @@
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { heartbeatKey, parseHeartbeat, putHeartbeat, readHeartbeats, type SeenHeartbeat } from '../../../core/audit/heartbeat.ts';
+import { queryAudit } from '../../../core/audit/query.ts';
+import { createLog } from '../../../core/logging.ts';
+import { openFolderStore } from '../../../core/store/folder-store.ts';
 import { createMemoryStore } from '../../../core/store/memory-store.ts';
+import { objectCreated, readObjectEvent } from '../../../core/store/object-event.ts';
+import { sweep } from '../../../functions/sweep/sweep.ts';
+import { ArrivalsQueue } from '../../../local-cloud/arrivals-queue.ts';
 import { heartbeatOf } from '../../../local-uploader/heartbeat.ts';
 import { spoolStatus, type SpoolFacts } from '../../../local-uploader/spool-status.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const now = new Date('2026-11-25T12:00:00Z');
 const at = now.toISOString();
@@ -34,6 +42,11 @@ const about = { site: 'north/1', version: '1.2.3' };
 
 async function seenIn(store: ReturnType<typeof createMemoryStore>): Promise<readonly SeenHeartbeat[]> {
   return Array.fromAsync(readHeartbeats(store, () => new Date()));
+}
+
+/** What the ingest function makes of the event that such an object would raise. */
+function keysOf(key: string): readonly string[] {
+  return readObjectEvent(objectCreated('bucket', [key])).messages.flatMap(({ keys }) => keys);
 }
 
 describe('heartbeatOf', () => {
@@ -75,6 +88,31 @@ describe('a heartbeat in the bucket', () => {
     await putHeartbeat(store, { ...heartbeat, site: 'a' });
     const seen = await seenIn(store);
     expect(seen.map(({ heartbeat: one }) => one)).toEqual([{ ...heartbeat, site: 'a' }, heartbeat]);
+  });
+
+  it('raises no event, and neither audit nor sweep looks at it', async () => {
+    const folder = await temporaryFolder('heartbeat');
+    const store = await openFolderStore(folder.path);
+    const queue = new ArrivalsQueue({ path: join(folder.path, 'bucket.sqlite') });
+    try {
+      await putHeartbeat(store, heartbeatOf(spoolStatus(facts), about));
+      expect(queue.receive({ max: 10, visibilityTimeout: 1000 })).toEqual([]);
+      expect(await Array.fromAsync(queryAudit(store, {}))).toEqual([]);
+      const later = (): Date => new Date(Date.now() + 3_600_000);
+      const options = { pendingAfter: 0, failedAfter: 0, log: createLog({ level: 'silent' }), now: later };
+      const report = await sweep(store, () => expect.fail('a heartbeat is queued'), options);
+      expect(report).toMatchObject({ looked: 0 });
+      expect(keysOf(heartbeatKey('north'))).toEqual([]);
+      // Of an instance each of them knows.
+      const key = 'incoming/north/CT@10.0.0.1/1.2/1.2.3/1.2.3.4~0123456789ab.dcm';
+      await store.put(key, new Uint8Array(1));
+      expect(queue.receive({ max: 10, visibilityTimeout: 1000 })).toMatchObject([{ key }]);
+      expect(keysOf(key)).toEqual([key]);
+    } finally {
+      queue.close();
+      await store.close();
+      await folder.remove();
+    }
   });
 
   const good = heartbeatOf(spoolStatus(facts), about);
