@@ -27,7 +27,8 @@ export interface FolderListing {
 }
 
 /**
- * With `recursive` sub-folders are walked too, `.storestow` excepted. A folder that is gone has nothing in it: another uploader may have
+ * With `recursive` sub-folders are walked too, but for `.storestow`: the folder's own is none of its content, and one further below is
+ * among the `others`. A folder that is gone has nothing in it: another uploader may have
  * emptied it. Throws `SPOOL_INVALID` where `folder` cannot be read, or is not one.
  */
 export async function listFolder(folder: string, { recursive }: { readonly recursive: boolean }): Promise<FolderListing> {
@@ -41,8 +42,8 @@ export async function listFolder(folder: string, { recursive }: { readonly recur
       if (!isUtf8(entry.name)) {
         others.push(path);
       } else if (entry.isDirectory()) {
-        if (!recursive || path === join(current, STATE_FOLDER)) continue;
-        if (await walked(path)) folders.push(path);
+        if (!recursive || path === join(folder, STATE_FOLDER)) continue;
+        if (entry.name.toString() !== STATE_FOLDER && (await walked(path))) folders.push(path);
         else others.push(path);
       } else {
         const stats = await lstat(path, { bigint: true }).catch(ignoreMissing);

@@ -1,4 +1,4 @@
-/** What is set aside is neither lost, nor doubled, nor written over: by several uploaders at once, by a kill -9, where it may not be written. */
+/** What is set aside is neither lost, nor doubled, nor written over: by several uploaders at once, by a kill -9, where nothing can be written. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readdir, readFile, unlink, utimes, writeFile } from 'node:fs/promises';
@@ -6,6 +6,8 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { buildImage } from '../support/build-dicom.ts';
+import { requirePeer } from '../support/peers.ts';
+import { canMount, mountSmallDisk } from '../support/small-disk.ts';
 import { temporaryFolder, type TemporaryFolder } from '../support/temporary-folder.ts';
 import type { PlannedUpload, UploaderPlan } from './uploader-process.ts';
 
@@ -14,10 +16,22 @@ const LONG_AGO = new Date(Date.now() - 3_600_000);
 const FOLDERS = ['received/192.0.2.7', 'receiving', 'study/series'];
 const FILES = 12;
 
+const skip = requirePeer('leave to mount a tmpfs', canMount());
+
 describe('setting aside', () => {
   let folder: TemporaryFolder;
   beforeEach(async () => {
     folder = await temporaryFolder('set-aside');
+    await layIn(folder.path);
+  });
+  afterEach(() => folder.remove());
+
+  let laid: Readonly<Record<string, string>>;
+  let root: string;
+  const spool = (...names: string[]): string => join(root, 'spool', ...names);
+
+  async function layIn(path: string): Promise<void> {
+    root = path;
     for (const place of FOLDERS) {
       for (let number = 0; number < FILES; number++) {
         await lay(`${place}/notes-${number}`, Buffer.from(`${place} ${number}`));
@@ -25,11 +39,7 @@ describe('setting aside', () => {
       }
     }
     laid = await files();
-  });
-  afterEach(() => folder.remove());
-
-  let laid: Readonly<Record<string, string>>;
-  const spool = (...names: string[]): string => join(folder.path, 'spool', ...names);
+  }
 
   async function lay(path: string, content: Uint8Array): Promise<void> {
     await mkdir(dirname(spool(path)), { recursive: true });
@@ -89,5 +99,20 @@ describe('setting aside', () => {
     for (const name of ['foreign', 'damaged']) await unlink(spool('set-aside', name));
     expect(await upload()).toEqual([1, null]);
     expect(await files()).toEqual(aside());
+  });
+
+  it.skipIf(skip)('leaves everything where it is on a disk that has no room for a folder, and is done when it has', async () => {
+    const disk = await mountSmallDisk('tmpfs', { bytes: 8 << 20, files: 512 });
+    try {
+      await layIn(disk.path);
+      await disk.fill({ bytes: 0, files: 0 });
+      await upload();
+      expect(await files()).toEqual(laid);
+      await disk.free();
+      expect(await upload()).toEqual([1, null]);
+      expect(await files()).toEqual(aside());
+    } finally {
+      await disk.unmount();
+    }
   });
 });

@@ -391,6 +391,17 @@ describe('the uploader', () => {
       expect(await left()).toEqual(Object.keys(expected).sort());
     });
 
+    it('lists a state folder that is not its own, and looks into neither', async () => {
+      await lay('study/series/.storestow/a', image(1));
+      await lay('received/10.0.0.1/inner/.storestow/b', image(2));
+      await lay('.storestow/c', image(3));
+      expect(await uploadAll()).toEqual({
+        'study/series/.storestow': 'foreign SPOOL_INVALID',
+        'received/10.0.0.1/inner/.storestow': 'foreign SPOOL_INVALID',
+      });
+      expect(await keys()).toEqual([]);
+    });
+
     it('leaves what cannot be set aside where it is, and lists it', async () => {
       await lay('study/notes', 'call the ward');
       await mkdir(at('outside'));

@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { StorestowError } from '../../../core/errors.ts';
 import { createLog } from '../../../core/logging.ts';
 import { createMemoryStore } from '../../../core/store/memory-store.ts';
@@ -249,6 +249,7 @@ describe('watchSpool', () => {
 
   it('takes what comes while a large file is on its way, in its folder and in others', async () => {
     const go = Promise.withResolvers<undefined>();
+    onTestFinished(() => go.resolve(undefined));
     const begun = Promise.withResolvers<undefined>();
     const target = withPut(async (key, ...rest) => {
       if (key.includes('1.2.3.1~')) {
