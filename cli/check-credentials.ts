@@ -1,7 +1,7 @@
 /** Check of `storestow doctor`: are the credentials to be had. Whether the archive accepts them, its own check shows. */
 import type { ArchiveConfig } from '../core/config/schema.ts';
+import { openTlsFiles } from '../core/stow/current-tls-files.ts';
 import { openCredentials, openTokenServer } from '../core/stow/open-credentials.ts';
-import { readTlsFiles } from '../core/stow/tls-files.ts';
 
 /** Tells of a token how long it lives, never the token. */
 export async function checkCredentials({ auth, tls = {} }: ArchiveConfig): Promise<string> {
@@ -15,7 +15,7 @@ export async function checkCredentials({ auth, tls = {} }: ArchiveConfig): Promi
       await openCredentials(auth).header();
       return `bearer, token ${placeOf(auth.token, auth.tokenFile)}`;
     case 'oauth2': {
-      const server = openTokenServer(auth, readTlsFiles(tls));
+      const server = openTokenServer(auth, openTlsFiles(tls));
       try {
         const { life } = await server.request();
         const lives = life === undefined ? 'that does not say how long it lives' : `that lives ${String(life)} s`;

@@ -6,17 +6,18 @@ import { request as plainRequest, type ClientRequest } from 'node:http';
 import { request as tlsRequest, type RequestOptions } from 'node:https';
 import { explainConnection } from './connection-failure.ts';
 import type { HttpAnswer, HttpClient, HttpResult } from './http.ts';
-import { secureContextOf, type TlsMaterial } from './tls-files.ts';
+import { NO_TLS_FILES, type CurrentTls } from './current-tls-files.ts';
+import { secureContextOf } from './tls-files.ts';
 
 export interface AnnounceOptions {
   /** Seconds until an answer; an archive that knows no `Expect` waits for the body. */
   readonly timeout: number;
   /** Of an https origin. */
-  readonly tls?: TlsMaterial;
+  readonly tls?: CurrentTls;
 }
 
 /** `answered` with status 100: the body may come. A body without end is not read. */
-export function openAnnouncer(origin: string, { timeout, tls = {} }: AnnounceOptions): HttpClient {
+export function openAnnouncer(origin: string, { timeout, tls = NO_TLS_FILES }: AnnounceOptions): HttpClient {
   const { protocol, hostname, port } = new URL(origin);
   const send = protocol === 'https:' ? tlsRequest : plainRequest;
   const address: RequestOptions = { host: hostname.replace(/^\[|\]$/g, ''), port: port === '' ? undefined : port };
@@ -26,7 +27,7 @@ export function openAnnouncer(origin: string, { timeout, tls = {} }: AnnounceOpt
       const { promise, resolve } = Promise.withResolvers<HttpResult>();
       const sending = send({
         ...address,
-        ...(protocol === 'https:' ? { secureContext: secureContextOf(tls) } : {}),
+        ...(protocol === 'https:' ? { secureContext: secureContextOf(tls()) } : {}),
         method,
         path,
         agent: false,

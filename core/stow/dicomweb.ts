@@ -6,10 +6,10 @@ import { openAnnouncer } from './announce.ts';
 import { archiveOrigin, archiveUrl, type UrlSource } from './archive-url.ts';
 import { openCredentials } from './open-credentials.ts';
 import { authorize } from './credentials.ts';
+import { openTlsFiles } from './current-tls-files.ts';
 import { openHttp, type BodySink, type HttpAnswer, type HttpClient, type HttpRequest, type HttpResult } from './http.ts';
 import { newBoundary, multipartType, type MultipartBody } from './multipart-body.ts';
 import { askLength, type LengthTaken } from './request-length.ts';
-import { readTlsFiles } from './tls-files.ts';
 
 /** Seconds until an archive that knows no `Expect` has said nothing for long enough. */
 const ANNOUNCE_TIMEOUT = 5;
@@ -26,7 +26,7 @@ export interface Connection {
 
 /** `origin` where it is not the archive's own. Throws `CONFIG_INVALID` for the address, and for what `archive.auth` and `archive.tls` name. */
 export function openConnection(config: ArchiveConfig, origin: string = archiveOrigin(config.url)): Connection {
-  const tls = readTlsFiles(config.tls ?? {});
+  const tls = openTlsFiles(config.tls ?? {});
   const credentials = openCredentials(config.auth, tls);
   const http = openHttp(origin, { connections: config.connections, timeout: config.timeout, tls });
   const announcer = openAnnouncer(origin, { timeout: Math.min(config.timeout, ANNOUNCE_TIMEOUT), tls });

@@ -5,14 +5,15 @@
 import { Readable } from 'node:stream';
 import { buildConnector, Pool } from 'undici';
 import { codeOf, explainConnection } from './connection-failure.ts';
+import { NO_TLS_FILES, type CurrentTls } from './current-tls-files.ts';
 import { secureContextOf, type TlsMaterial } from './tls-files.ts';
 
 export interface HttpOptions {
   readonly connections: number;
   /** Seconds until the first byte of an answer, and from there until its last. */
   readonly timeout: number;
-  /** Of an https origin; default: the authorities that Node brings, no client certificate. */
-  readonly tls?: TlsMaterial;
+  /** Of an https origin, asked at each new connection; default: the authorities that Node brings, no client certificate. */
+  readonly tls?: CurrentTls;
 }
 
 export interface HttpRequest {
@@ -82,14 +83,16 @@ function headerText(value: string | string[] | undefined): string {
  * A TLS alert that comes with the end of the connection says why a client certificate is refused. undici would report the end alone,
  * unless the alert ends the socket first.
  */
-function createConnector(tls: TlsMaterial): buildConnector.connector {
-  let connect: buildConnector.connector | undefined;
+function createConnector(tls: CurrentTls): buildConnector.connector {
+  let built: { readonly of: TlsMaterial; readonly connect: buildConnector.connector } | undefined;
   return (options, callback) => {
-    connect ??= buildConnector({
-      ...(options.protocol === 'https:' ? { secureContext: secureContextOf(tls) } : {}),
-      allowH2: false,
-    });
-    connect(options, (...result) => {
+    const material = tls();
+    // A new one takes up no TLS session that was opened with another certificate.
+    if (built?.of !== material) {
+      const secureContext = options.protocol === 'https:' ? { secureContext: secureContextOf(material) } : {};
+      built = { of: material, connect: buildConnector({ ...secureContext, allowH2: false }) };
+    }
+    built.connect(options, (...result) => {
       const [, socket] = result;
       socket?.once('error', (alert: Error) => socket.destroy(alert));
       callback(...result);
@@ -103,7 +106,7 @@ function createConnector(tls: TlsMaterial): buildConnector.connector {
  */
 const KEEP_ALIVE_MARGIN = 500;
 
-export function openHttp(origin: string, { connections, timeout, tls = {} }: HttpOptions): HttpClient {
+export function openHttp(origin: string, { connections, timeout, tls = NO_TLS_FILES }: HttpOptions): HttpClient {
   const milliseconds = timeout * 1000;
   const pool = new Pool(origin, {
     connections,

@@ -3,10 +3,10 @@ import type { ArchiveAuth } from '../config/schema.ts';
 import { StorestowError } from '../errors.ts';
 import { requestToken, type OAuth2Auth } from './client-credentials-grant.ts';
 import type { Credentials } from './credentials.ts';
+import { NO_TLS_FILES, type CurrentTls } from './current-tls-files.ts';
 import { openHttp } from './http.ts';
 import { keepToken } from './kept-token.ts';
 import { readSecret } from './secret.ts';
-import type { TlsMaterial } from './tls-files.ts';
 
 /** Seconds until a token server has not answered. */
 const TOKEN_TIMEOUT = 10;
@@ -16,7 +16,7 @@ export interface OpenCredentials extends Credentials {
 }
 
 /** `tls` serves for the token server too. Throws `CONFIG_INVALID` for what no header can carry. */
-export function openCredentials(auth: ArchiveAuth, tls: TlsMaterial = {}): OpenCredentials {
+export function openCredentials(auth: ArchiveAuth, tls: CurrentTls = NO_TLS_FILES): OpenCredentials {
   switch (auth.kind) {
     case 'none':
       return { header: async () => undefined, renew: async () => false, close: async () => undefined };
@@ -35,7 +35,7 @@ export function openCredentials(auth: ArchiveAuth, tls: TlsMaterial = {}): OpenC
 
 export function openTokenServer(
   auth: OAuth2Auth,
-  tls: TlsMaterial,
+  tls: CurrentTls = NO_TLS_FILES,
 ): { readonly request: () => ReturnType<typeof requestToken>; readonly close: () => Promise<void> } {
   const http = openHttp(new URL(auth.tokenUrl).origin, { connections: 1, timeout: TOKEN_TIMEOUT, tls });
   return { request: async () => requestToken(auth, http), close: async () => http.close() };

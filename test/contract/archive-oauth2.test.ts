@@ -46,7 +46,7 @@ function authOf(changes: Partial<OAuth2Auth> = {}): OAuth2Auth {
 }
 
 async function request(changes: Partial<OAuth2Auth> = {}): ReturnType<ReturnType<typeof openTokenServer>['request']> {
-  const opened = openTokenServer(authOf(changes), {});
+  const opened = openTokenServer(authOf(changes));
   closing.push(() => opened.close());
   return opened.request();
 }
@@ -78,7 +78,7 @@ describe('a token by client credentials', () => {
     const clientSecretFile = join(folder.path, 'secret');
     await writeFile(clientSecretFile, `${SECRET}\n`);
     const auth = { ...authOf({ clientSecretFile, clientSecret: undefined }), clientAuthentication: 'post' as const };
-    const opened = openTokenServer(auth, {});
+    const opened = openTokenServer(auth);
     closing.push(() => opened.close());
     await opened.request();
     await writeFile(clientSecretFile, 'rotated');

@@ -1,10 +1,11 @@
 /** The client over TLS with a private authority, both sides with certificates, against a real TLS server before the embedded archive. */
 import { spawn } from 'node:child_process';
-import { readFile, writeFile } from 'node:fs/promises';
+import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { archiveSchema, type ArchiveTls } from '../../core/config/schema.ts';
 import { openAnnouncer } from '../../core/stow/announce.ts';
+import { openConnection } from '../../core/stow/dicomweb.ts';
 import { createArchive } from '../../core/stow/dicomweb-archive.ts';
 import { openHttp } from '../../core/stow/http.ts';
 import type { Outcome } from '../../core/stow/outcome.ts';
@@ -85,7 +86,8 @@ describe.skipIf(requirePeer('openssl', opensslAvailable()))('an archive behind T
       });
       secureContextOf({ ca });
       const ofOne = parsed;
-      const tls = { ca };
+      const material = { ca };
+      const tls = (): { ca: string[] } => material;
       const origin = `https://127.0.0.1:${String(port)}`;
       const clients = [openHttp(origin, { connections: 3, timeout: 10, tls }), openAnnouncer(origin, { timeout: 10, tls })];
       const ask = { method: 'GET', path: '/', headers: {}, maxBytes: 1e6 } as const;
@@ -176,6 +178,34 @@ describe.skipIf(requirePeer('openssl', opensslAvailable()))('an archive behind T
       expect(arrived()).toBe(0);
       expect(clients).toEqual([]);
     });
+  });
+
+  it('shows the client certificate that was renewed while it ran', async () => {
+    const proxy = await front({ clientAuthority: hospital.ca });
+    const renewed = await hospital.issue('renewed', { usage: 'clientAuth' });
+    const files = { cert: join(folder.path, 'own.pem'), key: join(folder.path, 'own.key') };
+    await copyFile(own.cert, files.cert);
+    await copyFile(own.key, files.key);
+    const config = archiveSchema.parse({
+      url: embedded.url.replace(/^http:\/\/[^/]+/, `https://127.0.0.1:${String(proxy.port)}`),
+      tls: { ca: hospital.ca, ...files },
+    });
+    const connection = openConnection(config);
+    closing.push(() => connection.close());
+    const shown = async (): Promise<string | undefined> => {
+      proxy.disconnect();
+      for (const client of [connection.http, connection.announcer]) {
+        expect(await client.request({ method: 'GET', path: '/', headers: {}, maxBytes: 1e6 })).toMatchObject({
+          kind: 'answered',
+        });
+      }
+      const [last, before] = proxy.clients.toReversed();
+      return last === before ? last : undefined;
+    };
+    expect(await shown()).toBe('storestow');
+    await copyFile(renewed.cert, files.cert);
+    await copyFile(renewed.key, files.key);
+    await waitUntil('the renewed one is shown', async () => (await shown()) === 'renewed', { interval: 50 });
   });
 
   it.each(['passphrase', 'passphraseFile'] as const)('takes a key that is encrypted, by its %s', async (setting) => {

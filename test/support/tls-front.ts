@@ -18,6 +18,8 @@ export interface TlsFront {
   readonly port: number;
   /** Common names of the client certificates that it let in; empty for a client without one. */
   readonly clients: readonly string[];
+  /** Ends the connections that there are. */
+  disconnect(): void;
   close(): Promise<void>;
 }
 
@@ -49,15 +51,19 @@ export async function startTlsFront(options: TlsFrontOptions): Promise<TlsFront>
       socket.pipe(onward).pipe(socket);
     },
   );
+  const disconnect = (): void => {
+    for (const socket of open) socket.destroy();
+  };
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
     port: (server.address() as AddressInfo).port,
     clients,
+    disconnect,
     async close() {
       const closed = once(server, 'close');
       server.close();
-      for (const socket of open) socket.destroy();
+      disconnect();
       await closed;
     },
   };
