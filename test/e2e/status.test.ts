@@ -94,6 +94,30 @@ describe('storestow status', () => {
     }
   });
 
+  it.each([
+    ['more than there is', { warnFreeBytes: Number.MAX_SAFE_INTEGER, warnFreeInodes: 0 }, 75],
+    ['nothing', { warnFreeBytes: 0, warnFreeInodes: 0 }, 0],
+  ])('the disk must have %s free', async (_, disk, code) => {
+    const STORESTOW_CONFIG = JSON.stringify({ upload: { disk } });
+    expect((await runStorestow(['status', '--spool', spool()], { env: { STORESTOW_CONFIG } })).code).toBe(code);
+  });
+
+  it('--sites has what each run of upload --all leaves in the bucket, and says where there is nothing', async () => {
+    const sites = async () => runStorestow(['status', '--sites', '--bucket', bucket()]);
+    expect(await upload('--bucket', bucket())).toBe(0);
+    const config = { upload: { heartbeat: 0 }, site: 'mute' };
+    const mute = await runStorestow(['upload', '--all', '--spool', spool(), '--bucket', bucket()], {
+      env: { STORESTOW_CONFIG: JSON.stringify(config) },
+    });
+    expect(mute.code).toBe(0);
+    const { code, stdout } = await sites();
+    expect(stdout).toMatch(/│ default │ well +│/);
+    expect(stdout).not.toContain('mute');
+    expect(code).toBe(0);
+    const empty = await runStorestow(['status', '--sites', '--bucket', `folder:${spool()}`]);
+    expect(empty).toMatchObject({ code: 1, stdout: 'no site has written a heartbeat to this bucket\n' });
+  });
+
   it('exit code 1 where there is no spool', async () => {
     const { code, stderr } = await runStorestow(['status', '--spool', spool('nowhere')]);
     expect(code).toBe(1);
