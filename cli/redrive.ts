@@ -57,6 +57,8 @@ export function redriveCommand(finish: Finish): Subcommand {
     .addHelpText(
       'after',
       `
+The outcome is taken off before the key is queued. Where it is interrupted in between, the sweep finds the object:
+that of a running 'up' within a day, or when it starts; on AWS within the hour.
 What is stowed is left alone, unless --status stowed is given beside another condition: for an archive that lost it.
 The archive is asked first in any case, and is sent only what it does not have.
 ${examples(
