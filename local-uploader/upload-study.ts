@@ -415,8 +415,9 @@ class FolderRun {
     const decision = this.#decide(arrival.identity, arrival.pixelless ? 'pixelless' : 'whole');
     if (decision === 'wait') return { outcome: 'waiting' };
     if (decision === 'upload') return this.#send(path, arrival);
-    this.#ports.log.error({ file: path }, 'storescp left an image without its pixels; it is not uploaded');
-    return this.#passOver(file, { outcome: 'damaged', code: 'TRUNCATED' });
+    const error = cutBeforePixels(path);
+    this.#ports.log.error({ file: path, err: error }, 'a file of the spool cannot be uploaded');
+    return this.#passOver(file, { outcome: 'damaged', code: error.code });
   }
 
   #senderOf(identity: FileIdentity): Sender | undefined {
@@ -433,19 +434,19 @@ class FolderRun {
     });
   }
 
-  async #unread(file: ListedFile, error: StorestowError): Promise<Omit<FileReport, 'path'>> {
+  async #unread(file: ListedFile, thrown: StorestowError): Promise<Omit<FileReport, 'path'>> {
     const { path, identity } = file;
-    const { code, retryable } = error;
-    const blank = code === 'NOT_PART10' && (await isBlank(path));
-    const decision = this.#decide(identity, blank ? 'blank' : code);
+    const blank = thrown.code === 'NOT_PART10' && (await isBlank(path));
+    const decision = this.#decide(identity, blank ? 'blank' : thrown.code);
     if (decision === 'wait') return { outcome: 'waiting' };
     if (decision === 'foreign') {
-      this.#ports.log.info({ file: path, code }, 'not a DICOM file; it is not uploaded');
-      return this.#passOver(file, { outcome: 'foreign', code });
+      this.#ports.log.info({ file: path, code: thrown.code }, 'not a DICOM file; it is not uploaded');
+      return this.#passOver(file, { outcome: 'foreign', code: thrown.code });
     }
+    const error = blank ? lostBytes(path) : thrown;
+    const { code, retryable } = error;
     this.#ports.log.error({ file: path, err: error }, 'a file of the spool cannot be uploaded');
-    if (decision === 'damaged') return this.#passOver(file, { outcome: 'damaged', code: blank ? 'TRUNCATED' : code });
-    return { outcome: 'failed', code, retryable };
+    return decision === 'damaged' ? this.#passOver(file, { outcome: 'damaged', code }) : { outcome: 'failed', code, retryable };
   }
 
   /** Not read again until it changes; when it is old, it does not stay among those that are. */
@@ -573,6 +574,22 @@ class FolderRun {
   #secondsSince(time: Date): number {
     return (this.#ports.now().getTime() - time.getTime()) / 1000;
   }
+}
+
+function cutBeforePixels(path: string): StorestowError {
+  return new StorestowError(
+    'TRUNCATED',
+    `${path} is an image without its pixels, which storescp did not finish; its sender was told no success and sends it again`,
+    { object: path },
+  );
+}
+
+function lostBytes(path: string): StorestowError {
+  return new StorestowError(
+    'TRUNCATED',
+    `${path} has no byte but zeros, as after a loss of power: the instance is lost here; send it again from its source`,
+    { object: path },
+  );
 }
 
 /** By time of receipt. */
