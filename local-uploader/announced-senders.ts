@@ -37,6 +37,23 @@ export function senderOf(announcements: readonly Announcement[], written: Date):
   return announcements.find(({ at }) => at >= written.getTime())?.sender;
 }
 
+/**
+ * Whom a file is uploaded by now; `undefined` where it waits to be told. `age`: seconds since its folder changed.
+ *
+ * | announced | the folder changed                            | sender           |
+ * |-----------|-----------------------------------------------|------------------|
+ * | yes       | whenever                                      | who is announced |
+ * | no        | less than `within` seconds ago, or ahead of us | waits            |
+ * | no        | before, or ahead of us by more, or it is gone | unknown          |
+ */
+export function decideSender(
+  announcements: readonly Announcement[],
+  written: Date,
+  { age, within }: { readonly age: number; readonly within: number },
+): Sender | undefined {
+  return senderOf(announcements, written) ?? (Math.abs(age) < within ? undefined : {});
+}
+
 /** On the disk when it returns. `state` is the folder of the uploader's locks, made where it is not there. Throws `SPOOL_INVALID`. */
 export async function announceSender(folder: string, state: string, { at, sender }: Announcement): Promise<void> {
   const path = await notePath(folder, state);

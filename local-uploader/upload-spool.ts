@@ -16,7 +16,7 @@ import {
   sourceAddress,
   stateFolder,
 } from '../core/spool-layout.ts';
-import { readAnnouncements, senderOf } from './announced-senders.ts';
+import { decideSender, readAnnouncements } from './announced-senders.ts';
 import { HandledFiles } from './handled-files.ts';
 import { isMissing } from './list-files.ts';
 import { collectLeftLocks } from './study-lock.ts';
@@ -199,8 +199,8 @@ interface Announcing {
 async function sendersOf(folder: string, { state, now, announcedWithin }: Announcing): Promise<Senders> {
   const announcements = await readAnnouncements(folder, state);
   const changed = await stat(folder).catch(() => undefined);
-  const open = changed !== undefined && (now().getTime() - changed.mtimeMs) / 1000 < announcedWithin;
-  return (written) => senderOf(announcements, written) ?? (open ? undefined : {});
+  const age = changed === undefined ? Infinity : (now().getTime() - changed.mtimeMs) / 1000;
+  return (written) => decideSender(announcements, written, { age, within: announcedWithin });
 }
 
 async function subFolders(folder: string, { optional = false }: { readonly optional?: boolean } = {}): Promise<string[]> {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   announceSender,
+  decideSender,
   forgetAnnouncements,
   readAnnouncements,
   senderOf,
@@ -31,6 +32,23 @@ describe('senderOf', () => {
 
   it('is unknown where nobody has said', () => {
     expect(senderOf([], new Date(0))).toBeUndefined();
+  });
+});
+
+describe('decideSender', () => {
+  const announcements: Announcement[] = [{ at: 1000, sender: A }];
+
+  // Each row: when the file was written last, seconds since its folder changed, seconds that an announcement may take → the sender.
+  it.each([
+    [1000, 0, 60, A],
+    [1001, 59, 60, undefined],
+    [1001, -59, 60, undefined],
+    [1001, 60, 60, {}],
+    [1001, -60, 60, {}],
+    [1001, Infinity, 60, {}],
+    [1001, 0, 0, {}],
+  ])('written at %i, folder changed %i s ago, within %i s: %j', (written, age, within, expected) => {
+    expect(decideSender(announcements, new Date(written), { age, within })).toEqual(expected);
   });
 });
 
