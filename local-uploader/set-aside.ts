@@ -10,7 +10,7 @@ import type { Aside } from './decide-set-aside.ts';
 import { identityOf, sameFile, type FileIdentity } from './file-identity.ts';
 import { isMissing } from './list-files.ts';
 import { isNoRoom, noRoom } from './no-room.ts';
-import { suffixed, uniqueDigits } from './put-away.ts';
+import { suffixed, syncFolder, uniqueDigits } from './put-away.ts';
 
 /**
  * In one step, and never over another file: only who has the lock of the folder that a file lies in sets it aside, and where its name is
@@ -23,6 +23,7 @@ export async function setAside(path: string, judged: FileIdentity, spool: string
     await makeFolder(spool, dirname(named));
     const target = (await exists(named)) ? withDigits(named) : named;
     await rename(path, target);
+    await syncFolder(dirname(target));
     if (sameFile(judged, identityOf(await lstat(target, { bigint: true })))) return target;
     // Whatever took its place is to be looked at like any other file, under any name.
     await rename(target, withDigits(path));
@@ -43,7 +44,7 @@ function withDigits(path: string): string {
   return join(dirname(path), suffixed(basename(path), `~${uniqueDigits()}`));
 }
 
-/** One level after the other: through a link in the place of any of them nothing is moved. */
+/** One level after the other: through a link in the place of any of them nothing is moved. On the disk before anything is. */
 async function makeFolder(spool: string, folder: string): Promise<void> {
   let current = spool;
   for (const name of relative(spool, folder).split(sep)) {
@@ -52,6 +53,7 @@ async function makeFolder(spool: string, folder: string): Promise<void> {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     });
     if (!(await lstat(current)).isDirectory()) throw notAFolder(current);
+    await syncFolder(dirname(current));
   }
 }
 

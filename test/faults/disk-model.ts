@@ -12,8 +12,9 @@ interface DataChange {
   readonly bytes?: Buffer;
 }
 
-/** In one step. */
+/** In one step. `with`: what is one step with it, in another folder: a file system that keeps a journal does both or neither. */
 interface NameChange {
+  readonly with?: object;
   readonly remove?: string;
   readonly set?: readonly [name: string, node: Node];
 }
@@ -205,8 +206,9 @@ export class DiskModel {
     if (source.folder === target.folder) {
       changeNames(source.folder, { remove: source.name, set: [target.name, node] });
     } else {
-      changeNames(target.folder, { set: [target.name, node] });
-      changeNames(source.folder, { remove: source.name });
+      const step = {};
+      changeNames(target.folder, { set: [target.name, node], with: step });
+      changeNames(source.folder, { remove: source.name, with: step });
     }
   }
 
@@ -232,18 +234,27 @@ export class DiskModel {
   /** Writes what the disk would hold of the root, which is not there any more. */
   async rebuild(root: string, survives: Survives = () => false): Promise<void> {
     const folder = this.#roots.get(root);
-    if (folder !== undefined) await rebuildFolder(folder, root, survives, new Map());
+    const fates = new Map<object, boolean>();
+    const isThere = (change: DataChange | NameChange): boolean => {
+      const step = 'with' in change ? change.with : change;
+      const fate = fates.get(step) ?? survives();
+      fates.set(step, fate);
+      return fate;
+    };
+    if (folder !== undefined) await rebuildFolder(folder, root, isThere, new Map());
   }
 }
 
-async function rebuildFolder(folder: FolderNode, target: string, survives: Survives, written: Map<Node, string>): Promise<void> {
+type IsThere = (change: DataChange | NameChange) => boolean;
+
+async function rebuildFolder(folder: FolderNode, target: string, isThere: IsThere, written: Map<Node, string>): Promise<void> {
   await mkdir(target);
-  for (const [name, node] of withNames(folder.durable, folder.pending.filter(survives))) {
+  for (const [name, node] of withNames(folder.durable, folder.pending.filter(isThere))) {
     const path = join(target, name);
     const first = written.get(node);
-    if (node.kind === 'folder') await rebuildFolder(node, path, survives, written);
+    if (node.kind === 'folder') await rebuildFolder(node, path, isThere, written);
     else if (first !== undefined) await link(first, path);
-    else await writeFile(path, withData(node.durable, node.pending.filter(survives)));
+    else await writeFile(path, withData(node.durable, node.pending.filter(isThere)));
     written.set(node, path);
   }
 }

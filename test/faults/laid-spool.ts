@@ -82,14 +82,21 @@ export async function expectAllArrived({ site, instances }: LaidSpool, store: Ob
 }
 
 /** These files lie there as they were, and no other: no lock, no word, nothing that a run left half done. */
-export async function expectFiles(folder: string, instances: readonly LaidInstance[]): Promise<void> {
-  expectSame(await filesBelow(folder), instances);
+export async function expectFiles(folder: string, files: readonly FoundFile[]): Promise<void> {
+  expectSame(await filesBelow(folder), files);
 }
 
 /** The same in a folder that files are moved to, whatever the sub-folders there: each has a name of its own. */
 export async function expectMoved(folder: string, instances: readonly LaidInstance[]): Promise<void> {
   const named = <File extends FoundFile>(file: File): File => ({ ...file, path: basename(file.path) });
   expectSame((await filesBelow(folder)).map(named), instances.map(named));
+}
+
+/** One file at least lies there, and each has these bytes: a rename of which the disk has one half leaves two names. */
+export async function expectCopiesOf(bytes: Uint8Array, folder: string): Promise<void> {
+  const files = await filesBelow(folder);
+  expect(files.length).toBeGreaterThan(0);
+  for (const file of files) expect(Buffer.compare(file.bytes, bytes), file.path).toBe(0);
 }
 
 function expectSame(files: readonly FoundFile[], expected: readonly FoundFile[]): void {

@@ -3,7 +3,7 @@
  * each point. On each such disk an uploader goes on, and nothing is lost, half there, or there twice.
  */
 import { existsSync, statSync } from 'node:fs';
-import { mkdir, mkdtemp, realpath, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, realpath, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -12,12 +12,21 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createLog } from '../../core/logging.ts';
 import { openFolderStore } from '../../core/store/folder-store.ts';
 import { uploadExitCode } from '../../local-uploader/upload-report.ts';
+import { uploadSpool } from '../../local-uploader/upload-spool.ts';
 import { uploadStudy, type UploadOptions } from '../../local-uploader/upload-study.ts';
 import { Random } from '../fuzz/random.ts';
 import { requirePeer } from '../support/peers.ts';
 import { temporaryFolder, type TemporaryFolder } from '../support/temporary-folder.ts';
 import { DiskModel, type Survives } from './disk-model.ts';
-import { expectAllArrived, expectFiles, expectMoved, expectNothingLost, layInstances, type LaidSpool } from './laid-spool.ts';
+import {
+  expectAllArrived,
+  expectCopiesOf,
+  expectFiles,
+  expectMoved,
+  expectNothingLost,
+  layInstances,
+  type LaidSpool,
+} from './laid-spool.ts';
 import { canTrace, traced, type CallEvent } from './system-calls.ts';
 import type { UploaderPlan } from './uploader-process.ts';
 
@@ -36,18 +45,25 @@ const oneDisk = requirePeer(
 interface Case {
   readonly name: string;
   readonly after: UploadOptions['after'];
-  /** Whether the bucket is there already. */
-  readonly bucket: boolean;
-  readonly elsewhere: boolean;
+  /** The bucket is not there yet. */
+  readonly newBucket?: boolean;
+  readonly elsewhere?: boolean;
+  /** Beside the instances lies a file that is none. */
+  readonly stray?: boolean;
 }
 
 const CASES: readonly Case[] = [
-  { name: 'removed', after: 'remove', bucket: true, elsewhere: false },
-  { name: 'removed, into a bucket that is new', after: 'remove', bucket: false, elsewhere: false },
-  { name: 'moved', after: 'move', bucket: true, elsewhere: false },
-  { name: 'moved to another disk', after: 'move', bucket: true, elsewhere: true },
-  { name: 'kept', after: 'keep', bucket: true, elsewhere: false },
+  { name: 'removed', after: 'remove' },
+  { name: 'removed, into a bucket that is new', after: 'remove', newBucket: true },
+  { name: 'removed, and one is set aside', after: 'remove', stray: true },
+  { name: 'moved', after: 'move' },
+  { name: 'moved to another disk', after: 'move', elsewhere: true },
+  { name: 'kept', after: 'keep' },
 ];
+
+const STRAY = { path: 'study/notes', bytes: Buffer.from('no DICOM') };
+/** Old enough to be put out of the way. */
+const STRAY_SINCE = new Date(Date.now() - 2 * 3_600_000);
 
 describe.skipIf(skip)('a loss of power while files are uploaded', () => {
   let folder: TemporaryFolder;
@@ -66,16 +82,25 @@ describe.skipIf(skip)('a loss of power while files are uploaded', () => {
     await rm(machine, { recursive: true, force: true });
   });
 
-  it.each(CASES.filter((one) => !one.elsewhere || !oneDisk))('and $name', async ({ after, bucket, elsewhere: isElsewhere }) => {
-    const laid = await layInstances(join(machine, 'spool'), { site: 'cut', paths: ['study/a', 'study/b', 'study/inner/c'] });
-    if (bucket) await (await openFolderStore(join(machine, 'bucket'))).close();
-    const moveTo = isElsewhere ? join(elsewhere, 'moved') : join(machine, 'moved', 'here');
+  it.each(CASES.filter((one) => one.elsewhere !== true || !oneDisk))('and $name', async (one) => {
+    const { after } = one;
+    const spool = join(machine, 'spool');
+    const laid = await layInstances(spool, { site: 'cut', paths: ['study/a', 'study/b', 'study/inner/c'] });
+    if (one.stray === true) await writeFile(join(spool, STRAY.path), STRAY.bytes);
+    if (one.stray === true) await utimes(join(spool, STRAY.path), STRAY_SINCE, STRAY_SINCE);
+    if (one.newBucket !== true) await (await openFolderStore(join(machine, 'bucket'))).close();
+    const moveTo = one.elsewhere === true ? join(elsewhere, 'moved') : join(machine, 'moved', 'here');
+    const roots = one.elsewhere === true ? [machine, elsewhere] : [machine];
     const disk = new DiskModel();
-    await disk.load(machine);
-    if (isElsewhere) await disk.load(elsewhere);
+    for (const root of roots) await disk.load(root);
+    const upload = { site: laid.site, after, moveTo };
     const plan: UploaderPlan = {
       bucket: { kind: 'folder', path: join(machine, 'bucket') },
-      uploads: [{ kind: 'study', folder: join(machine, 'spool', 'study'), site: laid.site, after, moveTo }],
+      uploads: [
+        one.stray === true
+          ? { kind: 'spool', folder: spool, ...upload }
+          : { kind: 'study', folder: join(spool, 'study'), ...upload },
+      ],
     };
     const { code, events } = await traced([UPLOADER, JSON.stringify(plan)], join(folder.path, 'trace'));
     expect(code).toBe(0);
@@ -84,17 +109,14 @@ describe.skipIf(skip)('a loss of power while files are uploaded', () => {
     const cut = async (survives?: Survives): Promise<void> => {
       disks += 1;
       // Where they were: locks are named by the paths.
-      for (const root of isElsewhere ? [machine, elsewhere] : [machine]) {
+      for (const root of roots) {
         await rm(root, { recursive: true });
         await disk.rebuild(root, survives);
       }
-      await expectGoesOn(laid, join(machine, 'bucket'), after, moveTo);
+      await expectGoesOn(laid, join(machine, 'bucket'), upload, one.stray === true);
     };
 
-    const random = new Random(
-      SEED,
-      CASES.findIndex((one) => one.after === after && one.bucket === bucket),
-    );
+    const random = new Random(SEED, CASES.indexOf(one));
     const chosen = new Set(
       Array.from({ length: RANDOM_DISKS }, () => random.between(firstOn(events, machine), events.length - 1)),
     );
@@ -120,7 +142,10 @@ function firstOn(events: readonly CallEvent[], machine: string): number {
   return events.findIndex(({ call }) => call.args.some((arg) => Buffer.isBuffer(arg) && arg.toString().startsWith(machine)));
 }
 
-async function expectGoesOn(laid: LaidSpool, bucket: string, after: UploadOptions['after'], moveTo: string): Promise<void> {
+type Upload = Pick<UploadOptions, 'site' | 'after'> & { readonly moveTo: string };
+
+async function expectGoesOn(laid: LaidSpool, bucket: string, upload: Upload, stray: boolean): Promise<void> {
+  const { after, moveTo } = upload;
   const store = await openFolderStore(bucket);
   try {
     const database = new DatabaseSync(store.databasePath, { readOnly: true });
@@ -128,11 +153,19 @@ async function expectGoesOn(laid: LaidSpool, bucket: string, after: UploadOption
     database.close();
     for await (const { key } of store.list()) await (await store.get(key)).bytes();
     await expectNothingLost(laid, store);
-    const options: UploadOptions = { site: laid.site, after, moveTo, concurrency: 2, settle: 0 };
+    // Its age went with the power.
+    for (const place of stray ? [STRAY.path] : [])
+      await utimes(join(laid.folder, place), STRAY_SINCE, STRAY_SINCE).catch(() => undefined);
     await mkdir(join(laid.folder, '.storestow'), { recursive: true });
     const ports = { store, log: createLog({ level: 'silent' }), now: () => new Date() };
-    expect(uploadExitCode([await uploadStudy(join(laid.folder, 'study'), ports, options)])).toBe(0);
+    const options: UploadOptions = { ...upload, concurrency: 2, settle: 0 };
+    const reports = stray
+      ? await uploadSpool(laid.folder, ports, options)
+      : [await uploadStudy(join(laid.folder, 'study'), ports, options)];
+    expect(uploadExitCode(reports)).toBe(0);
     await expectAllArrived(laid, store);
+    if (stray) await expectCopiesOf(STRAY.bytes, join(laid.folder, 'set-aside'));
+    await rm(join(laid.folder, 'set-aside'), { recursive: true, force: true });
     await expectFiles(laid.folder, after === 'keep' ? laid.instances : []);
     await expectMoved(moveTo, after === 'move' ? laid.instances : []);
   } finally {

@@ -5,7 +5,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, statSync } from 'node:fs';
-import { mkdtemp, readdir, rm, utimes } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -36,17 +36,18 @@ const GOING: readonly Mode[] = ['remove', ...MOVING];
 interface StepFacts {
   /** Where it is reached. */
   readonly modes: readonly Mode[];
-  /** `file`: once for each file; `folder`: once for each folder; `study`: only where a study's folder may go at once. */
-  readonly of: 'file' | 'folder' | 'study';
+  /** `file`: once for each file; `folder`: once for each folder; `study`: only where a study's folder may go at once; `stray`: for a file that is no DICOM. */
+  readonly of: 'file' | 'folder' | 'study' | 'stray';
 }
 
-/** All of them that an instance meets which is uploaded: one that is missing here does not compile. */
-const STEPS: Readonly<Record<Exclude<UploadStep, 'setAside'>, StepFacts>> = {
+/** All of them: one that is missing here does not compile. */
+const STEPS: Readonly<Record<UploadStep, StepFacts>> = {
   wordLeft: { modes: ALL, of: 'folder' },
   locked: { modes: ALL, of: 'folder' },
   wordTaken: { modes: ALL, of: 'folder' },
   listed: { modes: ALL, of: 'folder' },
   read: { modes: ALL, of: 'file' },
+  setAside: { modes: ['remove', 'keep'], of: 'stray' },
   put: { modes: ALL, of: 'file' },
   verified: { modes: ALL, of: 'file' },
   named: { modes: ALL, of: 'file' },
@@ -65,6 +66,9 @@ const STEPS: Readonly<Record<Exclude<UploadStep, 'setAside'>, StepFacts>> = {
 
 const STUDY = ['study/a', 'study/b', 'study/inner/c'];
 const SPOOL = ['received/192.0.2.7/a', 'received/192.0.2.7/b', 'other/c'];
+const STRAY = { path: 'received/192.0.2.7/notes', bytes: Buffer.from('no DICOM') };
+/** Old enough to be put out of the way. */
+const STRAY_SINCE = new Date(Date.now() - 2 * 3_600_000);
 
 interface Round {
   readonly laid: LaidSpool;
@@ -103,11 +107,12 @@ describe.skipIf(skip)('kill -9 between two steps of the uploader', () => {
     const name = `${step}-${mode.replaceAll(' ', '-')}`;
     const rounds = await Promise.all(
       Array.from({ length: ROUNDS }, async (_, index): Promise<Round> => {
-        const kind = of === 'study' || index % 2 === 0 ? 'study' : 'spool';
+        const kind = of !== 'stray' && (of === 'study' || index % 2 === 0) ? 'study' : 'spool';
         const root = join(folder.path, name, String(index));
         const laid = await layInstances(root, { site: `${name}-${index}`, paths: kind === 'study' ? STUDY : SPOOL });
+        if (of === 'stray') await layStray(root);
         const moveTo = join(mode === 'move to another disk' ? otherDisk : folder.path, `${name}-moved`, String(index));
-        const occurrence = of === 'file' ? random.between(1, 3) : kind === 'study' ? 1 : random.between(1, 2);
+        const occurrence = of === 'file' ? random.between(1, 3) : of === 'folder' && kind === 'spool' ? random.between(1, 2) : 1;
         const upload: PlannedUpload = {
           kind,
           folder: kind === 'study' ? join(root, 'study') : root,
@@ -125,7 +130,8 @@ describe.skipIf(skip)('kill -9 between two steps of the uploader', () => {
     expect(await ended({ bucket, uploads: rounds.map(({ upload }) => upload) })).toEqual([0, null]);
     for (const { laid, moveTo } of rounds) {
       await expectAllArrived(laid, store);
-      await expectFiles(laid.folder, mode === 'keep' ? laid.instances : []);
+      const aside = of === 'stray' ? [{ ...STRAY, path: `set-aside/foreign/${STRAY.path}` }] : [];
+      await expectFiles(laid.folder, [...(mode === 'keep' ? laid.instances : []), ...aside]);
       await expectMoved(moveTo, mode === 'remove' || mode === 'keep' ? [] : laid.instances);
     }
   });
@@ -142,6 +148,11 @@ describe.skipIf(skip)('kill -9 between two steps of the uploader', () => {
     expect(files.filter((entry) => entry.isFile())).toHaveLength(objects);
   });
 });
+
+async function layStray(folder: string): Promise<void> {
+  await writeFile(join(folder, STRAY.path), STRAY.bytes);
+  await utimes(join(folder, STRAY.path), STRAY_SINCE, STRAY_SINCE);
+}
 
 async function ended(plan: UploaderPlan): Promise<[code: number | null, signal: string | null]> {
   const child = spawn(process.execPath, [UPLOADER, JSON.stringify(plan)], { stdio: ['ignore', 'ignore', 'inherit'] });
