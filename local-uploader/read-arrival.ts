@@ -12,6 +12,7 @@ import { readLargePart10 } from '../core/dicom/read-large.ts';
 import { readFileHead, readPart10 } from '../core/dicom/read-part10.ts';
 import { TAG } from '../core/dicom/tags.ts';
 import { digestParts } from '../core/store/part-digests.ts';
+import { BytePool } from './byte-pool.ts';
 import { identityOf, sameFile, type FileIdentity } from './file-identity.ts';
 import { lacksPixels } from './lacks-pixels.ts';
 
@@ -32,10 +33,12 @@ export interface Arrival {
   readonly size: number;
   /** Of the file that these bytes were read from. */
   readonly identity: FileIdentity;
-  /** The file as it was read; not of one larger than `IN_MEMORY_LIMIT`. */
+  /** The file as it was read, in memory that `release` lets others have; not of one larger than `IN_MEMORY_LIMIT`. */
   readonly bytes?: Uint8Array;
   /** Of a larger one the SHA-256 of each part, as stores cut it. */
   readonly parts?: readonly string[];
+  /** Called at most once, when nobody can read `bytes` any more. Not called: the garbage collector finds them. */
+  release(): void;
 }
 
 /** Bytes up to which a file is read into memory, and sent from there; a larger one is streamed. */
@@ -43,6 +46,9 @@ export const IN_MEMORY_LIMIT: number = 16 * 1024 * 1024;
 
 /** Bytes of a larger file that must show that it is one of DICOM. */
 const HEAD = 4 * 1024 * 1024;
+
+/** For the uploads of one process. */
+const memory = new BytePool(32 * 1024 * 1024);
 
 /**
  * Throws `NOT_PART10`, `MALFORMED`, `TRUNCATED`, `UNSUPPORTED_TRANSFER_SYNTAX`, `TOO_LARGE`, `MISSING_UID`; `FILE_CHANGED` where the file was
@@ -70,6 +76,9 @@ export async function readArrival(path: string): Promise<Arrival> {
       size,
       identity,
       ...read,
+      release: () => {
+        if ('bytes' in read) memory.give(read.bytes);
+      },
     };
   } finally {
     await handle.close();
@@ -92,7 +101,8 @@ async function readWhole(
   size: number,
   path: string,
 ): Promise<Pick<Arrival, 'sha256'> & { bytes: Uint8Array }> {
-  const bytes = await readExactly(handle, 0, size, () => changed(path));
+  const bytes = memory.take(size);
+  await readFully(handle, 0, bytes, () => changed(path));
   return { bytes, sha256: hash('sha256', bytes) };
 }
 

@@ -29,6 +29,8 @@ export async function uploadFile(
     const { outcome, told } = await putIfAbsent(store, key, body, { metadata, sha256 });
     await reached('put', path);
     if (told !== sha256) await verify(store, key, size, sha256, outcome);
+    // All of it has arrived there; after any other answer it may still be under way.
+    else arrival.release();
     await reached('verified', path);
     return outcome;
   });

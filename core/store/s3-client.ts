@@ -1,5 +1,5 @@
 /** The AWS SDK's client, set up for what storestow does with it: many small objects at once, and not a word on the console. */
-import { S3Client, type S3ClientConfig, type UploadPartCommand } from '@aws-sdk/client-s3';
+import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import type { BucketConfig } from '../config/schema.ts';
 
 export type S3Config = Extract<BucketConfig, { kind: 's3' }>;
@@ -68,19 +68,22 @@ function addHeaders(client: S3Client): void {
 }
 
 /**
- * The server need not take a second digest of the body for the signature, which is over the header with its checksum already (Amazon S3
- * API Reference, "Signature calculations", `UNSIGNED-PAYLOAD`). Only for one that holds bodies to that header.
+ * Middleware for a PUT that tells its SHA-256: the server need not take a second digest of the body for the signature, which is over
+ * the header with its checksum already (Amazon S3 API Reference, "Signature calculations", `UNSIGNED-PAYLOAD`). Only for a server that
+ * holds bodies to that header.
  */
-export function signWithoutBody(command: UploadPartCommand): void {
-  command.middlewareStack.add(
-    (next) => (args) => {
-      const { headers } = args.request as { headers: Record<string, string> };
-      headers['x-amz-content-sha256'] = 'UNSIGNED-PAYLOAD';
-      return next(args);
-    },
-    { step: 'build', priority: 'low', name: 'signWithoutBody' },
-  );
+export function withoutBodySigned<Args extends { readonly request: unknown }, Result>(
+  next: (args: Args) => Result,
+): (args: Args) => Result {
+  return (args) => {
+    const { headers } = args.request as { headers: Record<string, string> };
+    headers['x-amz-content-sha256'] = 'UNSIGNED-PAYLOAD';
+    return next(args);
+  };
 }
+
+/** Where `withoutBodySigned` stands: behind what is done for each command. */
+export const BEFORE_SIGNING = { step: 'build', priority: 'low', name: 'withoutBodySigned' } as const;
 
 /** `s3://bucket at https://…`, without what may stand before the host. */
 export function describeS3({ bucket, endpoint, region }: S3Config): string {

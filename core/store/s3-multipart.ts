@@ -15,7 +15,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { openBody, type OpenBody } from './object-body.ts';
 import type { ObjectBody, PutAnswer } from './object-store.ts';
-import { signWithoutBody } from './s3-client.ts';
+import { BEFORE_SIGNING, withoutBodySigned } from './s3-client.ts';
 import { compositeSha256, digestParts, partSizeOf, type PartDigests } from './part-digests.ts';
 import { checksumMismatch } from './store-errors.ts';
 
@@ -29,6 +29,8 @@ export interface LargeBody {
   readonly size: number;
   /** 64 hex digits. */
   readonly sha256?: string | undefined;
+  /** Whether parts are signed over their bytes in any case. */
+  readonly signBodies: boolean;
 }
 
 /**
@@ -47,8 +49,8 @@ export async function putInParts(client: S3Client, input: PutObjectCommandInput,
     const upload = { Bucket, Key, UploadId: created.UploadId };
     try {
       // One that keeps the digest holds each part to it; the signature is over the header that tells it.
-      const verifies = created.ChecksumAlgorithm === 'SHA256';
-      const sent = await sendParts(client, upload, { body, size, parts, verifies });
+      const signBodies = large.signBodies || created.ChecksumAlgorithm !== 'SHA256';
+      const sent = await sendParts(client, upload, { body, size, parts, signBodies });
       const completed = await client.send(
         new CompleteMultipartUploadCommand({
           ...upload,
@@ -87,12 +89,11 @@ interface Parts {
   readonly size: number;
   /** SHA-256 of each, 64 hex digits. */
   readonly parts: readonly string[];
-  /** Whether the store itself takes the digest of each. */
-  readonly verifies: boolean;
+  readonly signBodies: boolean;
 }
 
 /** When one fails the others are given up; nothing is under way any more when this rejects. */
-async function sendParts(client: S3Client, upload: Upload, { body, size, parts, verifies }: Parts): Promise<CompletedPart[]> {
+async function sendParts(client: S3Client, upload: Upload, { body, size, parts, signBodies }: Parts): Promise<CompletedPart[]> {
   const partSize = partSizeOf(size);
   const sent: CompletedPart[] = [];
   const failed = new AbortController();
@@ -106,7 +107,7 @@ async function sendParts(client: S3Client, upload: Upload, { body, size, parts, 
       const PartNumber = index + 1;
       const ChecksumSHA256 = Buffer.from(parts[index] ?? '', 'hex').toString('base64');
       const command = new UploadPartCommand({ ...upload, PartNumber, Body, ChecksumSHA256 });
-      if (verifies) signWithoutBody(command);
+      if (!signBodies) command.middlewareStack.add(withoutBodySigned, BEFORE_SIGNING);
       const { ETag } = await client.send(command, { abortSignal: failed.signal });
       sent[index] = { PartNumber, ChecksumSHA256, ...(ETag === undefined ? {} : { ETag }) };
     }

@@ -29,7 +29,7 @@ import type {
   StoredObject,
   Tags,
 } from './object-store.ts';
-import { createS3Client, describeS3, type S3Config } from './s3-client.ts';
+import { createS3Client, describeS3, BEFORE_SIGNING, withoutBodySigned, type S3Config } from './s3-client.ts';
 import { s3Error, s3ErrorCode } from './s3-errors.ts';
 import { putInParts } from './s3-multipart.ts';
 import { preconditionFailed } from './store-errors.ts';
@@ -45,12 +45,17 @@ class S3Store implements ObjectStore {
   readonly #client: S3Client;
   readonly #bucket: string;
   readonly #multipartThreshold: number;
+  /** AWS takes no time of ours for a second digest, and a bucket's policy there may insist on it. */
+  readonly #isAws: boolean;
+  /** Whether the store told the digest that it found in the last body. */
+  #tellsDigests = false;
 
   constructor(config: S3Config) {
     this.description = describeS3(config);
     this.#client = createS3Client(config);
     this.#bucket = config.bucket;
     this.#multipartThreshold = config.multipartThreshold;
+    this.#isAws = config.endpoint === undefined;
   }
 
   /**
@@ -66,9 +71,11 @@ class S3Store implements ObjectStore {
       const bytes = await bodyBytes(key, body);
       const sha256 = options.sha256 ?? hash('sha256', bytes, 'hex');
       const ChecksumSHA256 = Buffer.from(sha256, 'hex').toString('base64');
-      const answer = await this.#client.send(new PutObjectCommand({ ...input, Body: bytes, ChecksumSHA256 }));
-      const told = answer.ChecksumSHA256 === ChecksumSHA256;
-      return { etag: unquoted(answer.ETag), ...(told ? { sha256 } : {}) };
+      const command = new PutObjectCommand({ ...input, Body: bytes, ChecksumSHA256 });
+      if (this.#tellsDigests && !this.#isAws) command.middlewareStack.add(withoutBodySigned, BEFORE_SIGNING);
+      const answer = await this.#client.send(command);
+      this.#tellsDigests = answer.ChecksumSHA256 === ChecksumSHA256;
+      return { etag: unquoted(answer.ETag), ...(this.#tellsDigests ? { sha256 } : {}) };
     } catch (error) {
       // "If-Match" on a key without an object is 404 (Amazon S3 User Guide, "Conditional writes").
       if (options.ifMatch !== undefined && s3ErrorCode(error) === 'OBJECT_NOT_FOUND') throw preconditionFailed(key, error);
@@ -85,7 +92,8 @@ class S3Store implements ObjectStore {
   ): Promise<PutAnswer> {
     // The server checks the condition with the last request only; asking first saves sending all of it.
     if (options.ifAbsent === true && (await this.head(key)) !== undefined) throw preconditionFailed(key);
-    const { etag, ...told } = await putInParts(this.#client, input, { key, body, size, sha256: options.sha256 });
+    const large = { key, body, size, sha256: options.sha256, signBodies: this.#isAws };
+    const { etag, ...told } = await putInParts(this.#client, input, large);
     return { etag: unquoted(etag), ...told };
   }
 

@@ -73,6 +73,25 @@ describe('the S3 adapter', () => {
     });
   });
 
+  it('leaves the body out of the signature once the server has told that it takes the digest itself', async () => {
+    const plain: Answer = (_, response) => response.writeHead(200, { etag: '"e"' }).end();
+    const telling: Answer = (_, response) =>
+      response.writeHead(200, { etag: '"e"', 'x-amz-checksum-sha256': sha256.toString('base64') }).end();
+    answers = [plain, telling, telling, plain, plain];
+    const told: unknown[] = [];
+    for (let puts = 0; puts < 5; puts++) told.push((await store.put('key', body)).sha256);
+    const digest = sha256.toString('hex');
+    expect(told).toEqual([undefined, digest, digest, undefined, undefined]);
+    expect(requests.map(({ headers }) => headers['x-amz-content-sha256'])).toEqual([
+      digest,
+      digest,
+      'UNSIGNED-PAYLOAD',
+      'UNSIGNED-PAYLOAD',
+      digest,
+    ]);
+    for (const { headers } of requests) expect(headers.authorization).toMatch(/SignedHeaders=[^,]*x-amz-checksum-sha256/);
+  });
+
   it.each([
     ['one that holds them to their digest', { 'x-amz-checksum-algorithm': 'SHA256' }, 'UNSIGNED-PAYLOAD'],
     ['one that does not', {}, undefined],

@@ -15,6 +15,7 @@ const arrival: Arrival = {
   size: 3,
   identity: { device: 1n, inode: 2n, size: 3n, modified: 1_795_530_336_342_991_000n },
   bytes: new Uint8Array(3),
+  release: () => undefined,
 };
 
 describe('arrivalObject', () => {

@@ -46,6 +46,9 @@ describe('readArrival', () => {
       sha256: createHash('sha256').update(bytes).digest('hex'),
     });
     expect(arrival.bytes).toBeUndefined();
+    const part = 8 * 1024 * 1024;
+    const parts = [bytes.subarray(0, part), bytes.subarray(part, 2 * part), bytes.subarray(2 * part)];
+    expect(arrival.parts).toEqual(parts.map((each) => createHash('sha256').update(each).digest('hex')));
     await expect(readArrival(await file(bytes.subarray(0, -1)))).rejects.toMatchObject({ code: 'TRUNCATED' });
   });
 

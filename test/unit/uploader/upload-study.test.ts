@@ -279,6 +279,29 @@ describe('the uploader', () => {
       expect(asked).toEqual(['1.2.3.2']);
     });
 
+    it('has the memory of a file for the next one when the bucket has told that it got all of it, and not before', async () => {
+      const used = async (tells: boolean): Promise<readonly ArrayBufferLike[]> => {
+        for (const number of [1, 2, 3]) await lay(`study/${number}`, image(number));
+        const buffers: ArrayBufferLike[] = [];
+        const store = storeWith({
+          async put(key, body, options) {
+            if (key.startsWith('incoming/') && body instanceof Uint8Array) buffers.push(body.buffer);
+            const { sha256, ...answer } = await memory.put(key, body, options);
+            return tells && sha256 !== undefined ? { ...answer, sha256 } : answer;
+          },
+        });
+        await uploadStudy(at('study'), portsOf(store), { ...quick, concurrency: 1 });
+        for (const key of await keys()) {
+          const head = await memory.head(key);
+          expect([head?.sha256?.slice(0, 12), head?.metadata['sha256']]).toEqual([parseObjectKey(key)?.digest, head?.sha256]);
+          await memory.delete(key);
+        }
+        return buffers;
+      };
+      expect(new Set(await used(true)).size).toBe(1);
+      expect(new Set(await used(false)).size).toBe(3);
+    });
+
     it('removes nothing when the key has other bytes', async () => {
       await lay('study/a', image(1));
       await uploadStudy(at('study'), portsOf(memory), { ...quick, after: 'keep' });
