@@ -27,7 +27,8 @@ export function systemdFiles(plan: ServicePlan, options: SystemdOptions): Servic
   return [
     {
       path: `${SYSTEMD_FOLDERS.users}/${name}.conf`,
-      text: `# ${mark(name)}\nu ${user} - "storestow" ${unitWord(plan.spool)}\n`,
+      // No home: what programs keep there would be in the way of what is received, were it the spool.
+      text: `# ${mark(name)}\nu ${user} - "storestow"\n`,
     },
     {
       path: `${SYSTEMD_FOLDERS.folders}/${name}.conf`,
@@ -74,7 +75,9 @@ function serviceSections(plan: ServicePlan, program: Program, options: SystemdOp
       ['Type', once ? 'oneshot' : 'exec'],
       ['ExecStart', program.command.map(commandWord).join(' ')],
       ...Object.entries(program.environment).map(([key, value]) => ['Environment', unitWord(`${key}=${value}`)] as const),
-      ...(program.kind === 'receiver' ? [] : [['EnvironmentFile', `-${unitText(options.environmentFile)}`] as const]),
+      ...(program.kind === 'receiver'
+        ? []
+        : [...compiledCode(plan), ['EnvironmentFile', `-${unitText(options.environmentFile)}`] as const]),
       ...(once ? [['SuccessExitStatus', '75'] as const] : restartLines(options.version)),
       ['TimeoutStopSec', '60s'],
       ['SyslogIdentifier', `${plan.name}-${program.name}`],
@@ -83,6 +86,15 @@ function serviceSections(plan: ServicePlan, program: Program, options: SystemdOp
     ],
     ...(once ? {} : { Install: [['WantedBy', `${plan.name}.target`] as const] }),
   };
+}
+
+/** Node keeps compiled code between two starts, as the command does by itself for a user with a home. */
+function compiledCode({ name }: ServicePlan): Section {
+  return [
+    ['CacheDirectory', name],
+    ['CacheDirectoryMode', '0700'],
+    ['Environment', `NODE_COMPILE_CACHE=%C/${name}`],
+  ];
 }
 
 /** From 1 s to a minute where systemd can let the delay grow. */

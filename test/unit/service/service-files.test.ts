@@ -73,6 +73,15 @@ describe('systemdFiles', () => {
       expect(unitsOf(version).get(unit)).toMatch(/^Restart=always\nRestartSec=5s\nTimeout/m);
   });
 
+  it('keeps compiled code, and whatever a home is for, out of the spool', () => {
+    const units = unitsOf();
+    expect(units.get('/etc/sysusers.d/storestow.conf')).toMatch(/\nu dicom - "storestow"\n$/);
+    for (const name of ['upload', 'sweep'])
+      expect(units.get(`/etc/systemd/system/storestow-${name}.service`)).toMatch(
+        /^CacheDirectory=storestow\nCacheDirectoryMode=0700\nEnvironment=NODE_COMPILE_CACHE=%C\/storestow$/m,
+      );
+  });
+
   it.each([
     [['/usr/bin/node', '/var/spool/x'], 'yes'],
     [['/homes/x', '/rooted'], 'yes'],
