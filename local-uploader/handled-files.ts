@@ -105,6 +105,33 @@ export class HandledFolder {
   }
 }
 
+/** The files of one run that stay: also those that are to be tried again by the next one. */
+export class StayingFiles {
+  readonly #handled: HandledFolder;
+  readonly #left = new Set<string>();
+
+  constructor(handled: HandledFolder) {
+    this.#handled = handled;
+  }
+
+  judgementOf(file: ListedFile): Judgement | undefined {
+    return this.#handled.judgementOf(file);
+  }
+
+  judge(file: ListedFile, judgement: Judgement): void {
+    if (!this.#handled.judge(file, judgement)) this.leave(file);
+  }
+
+  /** Not looked at again in this run, unless it changes. */
+  leave(file: ListedFile): void {
+    this.#left.add(nameOf(file));
+  }
+
+  isLeft(file: ListedFile): boolean {
+    return this.#left.size > 0 && this.#left.has(nameOf(file));
+  }
+}
+
 /** Two files, or two contents of one, have two names. A digest, which takes less room than what it is made of. */
 export function nameOf({ path, identity: { device, inode, size, modified } }: ListedFile): string {
   return hash('sha256', `${device} ${inode} ${size} ${modified} ${path}`, 'base64');

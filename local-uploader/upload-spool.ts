@@ -20,14 +20,8 @@ import { decideSender, readAnnouncements } from './announced-senders.ts';
 import { HandledFiles } from './handled-files.ts';
 import { isMissing } from './list-files.ts';
 import { collectLeftLocks } from './study-lock.ts';
-import {
-  prepareUpload,
-  uploadLimits,
-  type Senders,
-  type StudyUpload,
-  type UploadOptions,
-  type UploadPorts,
-} from './upload-study.ts';
+import { prepareUpload, type Senders, type StudyUpload, type UploadOptions, type UploadPorts } from './upload-study.ts';
+import { uploadLimits } from './upload-limits.ts';
 import type { UploadReport } from './upload-report.ts';
 
 /** Folders locked and worked off side by side; the files in them stand in one line, the oldest first. */
@@ -116,6 +110,7 @@ class PartUpload {
 
   async run(log: Log): Promise<void> {
     const { folder } = this.#part;
+    this.failure = undefined;
     try {
       await this.#upload.run();
     } catch (error) {
