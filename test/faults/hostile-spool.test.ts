@@ -5,7 +5,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash, hash } from 'node:crypto';
 import { once } from 'node:events';
-import { link, mkdir, readdir, readFile, stat, symlink, truncate, writeFile } from 'node:fs/promises';
+import { link, mkdir, readdir, readFile, stat, symlink, truncate, unlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -174,23 +174,36 @@ describe('links and devices in the spool', () => {
     expect(await readdir(spool())).toEqual(['.storestow', 'a']);
   });
 
-  it.each(['.again', '.lock'])('a mark %s that is a link is refused, and what it points to stays as it is', async (suffix) => {
+  // As study-lock.ts names it.
+  const markOf = (suffix: string): string =>
+    spool('.storestow', createHash('sha256').update(spool('study')).digest('hex').slice(0, 24) + suffix);
+
+  it('a lock that is a link is refused, and what it points to stays as it is', async () => {
     await lay(spool('study', 'a'), image(1));
     await upload();
-    // As study-lock.ts names it.
-    const name = createHash('sha256').update(spool('study')).digest('hex').slice(0, 24);
     await lay(spool('study', 'b'), image(2));
     for (const target of ['secret.dcm', 'nothing']) {
-      await symlink(outside(target), spool('.storestow', `${name}${suffix}`));
+      await symlink(outside(target), markOf('.lock'));
       const before = await elsewhere();
       const { code } = await upload();
       expect(code).not.toBe(0);
       expect(await elsewhere()).toEqual(before);
       expect(await readdir(spool('study'))).toEqual(['b']);
-      spawnSync('rm', [spool('.storestow', `${name}${suffix}`)]);
+      await unlink(markOf('.lock'));
     }
     expect((await upload()).code).toBe(0);
     expect(await instances()).toEqual(['1.2.3.1', '1.2.3.2']);
+  });
+
+  it.each(['secret.dcm', 'nothing'])('word that is a link goes, and what it points to (%s) stays as it is', async (target) => {
+    await lay(spool('study', 'a'), image(1));
+    await mkdir(spool('.storestow'));
+    await symlink(outside(target), markOf('.again'));
+    const before = await elsewhere();
+    expect((await upload()).code).toBe(0);
+    expect(await elsewhere()).toEqual(before);
+    expect(await instances()).toEqual(['1.2.3.1']);
+    expect(await readdir(spool('.storestow'))).toEqual([]);
   });
 });
 
