@@ -1,6 +1,6 @@
 /** All sites of a bucket by their heartbeats, as a table. */
 import type { SeenHeartbeat } from '../core/audit/heartbeat.ts';
-import type { SiteJudgement } from '../core/audit/judge-site.ts';
+import { clockAhead, type SiteJudgement } from '../core/audit/judge-site.ts';
 import { StorestowError } from '../core/errors.ts';
 import { duration } from './status-text.ts';
 import { formatBytes, renderTable, type Column } from './table.ts';
@@ -27,8 +27,9 @@ export function sitesText(sites: readonly JudgedSite[]): string {
   return `${renderTable(COLUMNS, sites.map(rowOf))}\n`;
 }
 
-function rowOf({ key, ageInSeconds, judgement, heartbeat }: JudgedSite): string[] {
-  const seen = `${duration(ageInSeconds)} ago`;
+function rowOf(judged: JudgedSite): string[] {
+  const { key, ageInSeconds, judgement, heartbeat } = judged;
+  const seen = `${duration(ageInSeconds)} ago${clockText(clockAhead(judged))}`;
   if (heartbeat instanceof StorestowError) return [key, judgement, seen, '', '', '', '', '', heartbeat.code, ''];
   const { site, at, backlog, failed, setAside, disk, lastError, storestow } = heartbeat;
   const full = disk.fullInSeconds === undefined ? '' : `, full in ${duration(disk.fullInSeconds)}`;
@@ -44,4 +45,9 @@ function rowOf({ key, ageInSeconds, judgement, heartbeat }: JudgedSite): string[
     lastError?.code ?? '',
     storestow,
   ];
+}
+
+function clockText(ahead: number | undefined): string {
+  if (ahead === undefined) return '';
+  return `, its clock ${duration(Math.abs(ahead))} ${ahead > 0 ? 'ahead' : 'behind'}`;
 }

@@ -1,6 +1,6 @@
 /** `storestow status`: what waits at this site, or how all sites of a bucket are, and whether somebody has to look. */
 import { readHeartbeats } from '../core/audit/heartbeat.ts';
-import { judgeSite, sitesExitCode } from '../core/audit/judge-site.ts';
+import { clockAhead, judgeSite, sitesExitCode } from '../core/audit/judge-site.ts';
 import { lookAtSpool } from '../local-uploader/look-at-spool.ts';
 import { spoolStatus, statusExitCode } from '../local-uploader/spool-status.ts';
 import { bucketOption, Command, configOption, dataOption, examples, Option, wholeNumber, type Subcommand } from './command.ts';
@@ -30,7 +30,7 @@ export function statusCommand(finish: Finish): Subcommand {
       'after',
       `\nExit codes: 0 all goes its way · 1 files failed that will not go by themselves · 75 something waits after a failed try or for
 more than 15 minutes, or the disk is full within a day or has less free than upload.disk says (5 %)
-With --sites: 1 a site is silent, or files failed there · 75 something waits, or a disk is full within a day\n${examples(
+With --sites: 1 a site is silent, or files failed there · 75 something waits, a disk is full within a day, or a clock is wrong\n${examples(
         ['storestow status --spool /var/spool/storestow', 'an installation'],
         ['storestow status --spool /var/spool/storestow --json', 'for a monitor'],
         ['storestow status --sites --config /etc/storestow/config.json', 'at the centre'],
@@ -62,6 +62,14 @@ async function judgedSites({ bucket }: Settings, silentAfter: number): Promise<J
   }
 }
 
-function siteEntry({ key, judgement, ageInSeconds, heartbeat }: JudgedSite): object {
-  return { key, judgement, ageInSeconds, ...(heartbeat instanceof Error ? { error: heartbeat.code } : { heartbeat }) };
+function siteEntry(judged: JudgedSite): object {
+  const { key, judgement, ageInSeconds, heartbeat } = judged;
+  const ahead = clockAhead(judged);
+  return {
+    key,
+    judgement,
+    ageInSeconds,
+    ...(ahead === undefined ? {} : { clockAheadInSeconds: ahead }),
+    ...(heartbeat instanceof Error ? { error: heartbeat.code } : { heartbeat }),
+  };
 }

@@ -54,6 +54,8 @@ export interface SeenHeartbeat {
   readonly key: string;
   /** Since the bucket took it, by the bucket's own clock. */
   readonly ageInSeconds: number;
+  /** The bucket's own time at which it took it. */
+  readonly takenAt: Date;
   /** What it says; an error where an uploader does not write such a thing. */
   readonly heartbeat: Heartbeat | StorestowError;
 }
@@ -66,7 +68,7 @@ export async function* readHeartbeats(store: ObjectStore, now: () => Date): Asyn
     const asOf = head.asOf ?? now();
     const ageInSeconds = Math.max(0, Math.round((asOf.getTime() - head.lastModified.getTime()) / 1000));
     const heartbeat = size > MAX_BYTES ? invalid(key, 'is larger than a heartbeat can be') : await readHeartbeat(store, key);
-    yield { key, ageInSeconds, heartbeat };
+    yield { key, ageInSeconds, takenAt: head.lastModified, heartbeat };
   }
 }
 

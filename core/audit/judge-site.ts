@@ -10,6 +10,16 @@ const MISSED = 3;
 const LATE = 15 * 60;
 const SOON_FULL = 24 * 60 * 60;
 
+/** Seconds; S3 itself refuses what is off by 15 minutes, unless the client corrects its own clock. */
+const CLOCK_OFF = 5 * 60;
+
+/** Seconds that the site's clock is ahead of the bucket's, where that is much: the times of receipt are its own. */
+export function clockAhead({ heartbeat, takenAt }: SeenHeartbeat): number | undefined {
+  if (heartbeat instanceof StorestowError) return undefined;
+  const ahead = Math.round((Date.parse(heartbeat.at) - takenAt.getTime()) / 1000);
+  return Math.abs(ahead) > CLOCK_OFF ? ahead : undefined;
+}
+
 /**
  * `silentAfter`: seconds.
  *
@@ -19,9 +29,11 @@ const SOON_FULL = 24 * 60 * 60;
  * | older than `silentAfter`, and than three of its own intervals                         | silent     |
  * | has files that failed for good, or were set aside as damaged                          | failed     |
  * | has an error, files that waited for a quarter of an hour, or a disk full within a day | late       |
+ * | is of a clock that is off by more than five minutes                                   | late       |
  * | anything else                                                                         | well       |
  */
-export function judgeSite({ heartbeat, ageInSeconds }: SeenHeartbeat, silentAfter: number): SiteJudgement {
+export function judgeSite(seen: SeenHeartbeat, silentAfter: number): SiteJudgement {
+  const { heartbeat, ageInSeconds } = seen;
   if (heartbeat instanceof StorestowError) return 'unreadable';
   const { every = 0, failed, setAside, lastError, at, backlog, disk } = heartbeat;
   if (ageInSeconds > Math.max(silentAfter, MISSED * every)) return 'silent';
@@ -29,7 +41,7 @@ export function judgeSite({ heartbeat, ageInSeconds }: SeenHeartbeat, silentAfte
   // Both are of the site's own clock.
   const waited = backlog.oldest !== undefined && Date.parse(at) - Date.parse(backlog.oldest) > LATE * 1000;
   const soonFull = disk.fullInSeconds !== undefined && disk.fullInSeconds < SOON_FULL;
-  return lastError !== undefined || waited || soonFull ? 'late' : 'well';
+  return lastError !== undefined || waited || soonFull || clockAhead(seen) !== undefined ? 'late' : 'well';
 }
 
 /**

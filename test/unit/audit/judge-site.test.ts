@@ -20,6 +20,7 @@ const heartbeat: Heartbeat = {
 const seen = (more: Partial<Heartbeat>, ageInSeconds = 30): SeenHeartbeat => ({
   key: 'heartbeats/north.json',
   ageInSeconds,
+  takenAt: new Date(at),
   heartbeat: { ...heartbeat, ...more },
 });
 const waitingSince = (oldest: string): Heartbeat['backlog'] => ({ instances: 1, bytes: 1, oldest });
@@ -41,6 +42,9 @@ describe('judgeSite, silent after ten minutes', () => {
     ['waits longer', seen({ backlog: waitingSince('2026-11-25T11:44:59.000Z') }), 'late'],
     ['full in a day', seen({ disk: { freeBytes: 1, fullInSeconds: 86_399 } }), 'late'],
     ['full later', seen({ disk: { freeBytes: 1, fullInSeconds: 86_400 } }), 'well'],
+    ['a clock five minutes ahead', { ...seen({}), takenAt: new Date('2026-11-25T11:55:00Z') }, 'well'],
+    ['a clock further ahead', { ...seen({}), takenAt: new Date('2026-11-25T11:54:59Z') }, 'late'],
+    ['a clock far behind', { ...seen({}), takenAt: new Date('2026-11-25T13:00:00Z') }, 'late'],
     ['none', { ...seen({}), heartbeat: new StorestowError('HEARTBEAT_INVALID', 'no') }, 'unreadable'],
   ])('%s', (_, one, judgement) => {
     expect(judgeSite(one, 600)).toBe(judgement);
