@@ -33,6 +33,8 @@ export interface AttendOptions {
 }
 
 const MINUTE = 60_000;
+/** A look at a spool of a million files takes most of a minute: between two looks is so many times as long at least. */
+const SPARING = 10;
 
 /** Until `signal`. What fails here is told once, and keeps nothing else from its work. */
 export async function attendSpool(
@@ -49,8 +51,11 @@ export async function attendSpool(
   let looked = true;
   while (!signal.aborted) {
     ports.onLook?.();
+    const begun = performance.now();
+    let took = 0;
     try {
       const status = await lookQuickly(spool, now());
+      took = performance.now() - begun;
       const decision = decideDisk(alarm, status.disk, thresholds, status.at);
       ({ alarm } = decision);
       if (decision.tell !== undefined) tellDisk(decision.tell, status.disk, log);
@@ -64,7 +69,8 @@ export async function attendSpool(
       if (looked) log.warn({ err: asStorestowError(thrown, spool) }, 'the spool cannot be looked at; nobody watches its disk');
       looked = false;
     }
-    await delay(every > 0 ? Math.min(most, every * 1000) : most, undefined, { signal }).catch(() => undefined);
+    const pause = every > 0 ? Math.min(most, every * 1000) : most;
+    await delay(Math.max(pause, took * SPARING), undefined, { signal }).catch(() => undefined);
   }
   await beating;
 }
