@@ -165,17 +165,12 @@ async function isOnDisk(path: string, sha256: string): Promise<boolean> {
  */
 async function copyDurably(from: string, to: string, sha256: string, reached: ReachStep): Promise<true> {
   const partial = join(dirname(to), suffixed(basename(to), `~${sha256.slice(0, 12)}.partial`));
-  try {
-    await rm(partial, { force: true });
-    await copyFile(from, partial, constants.COPYFILE_EXCL);
-    await syncFile(partial);
-    await reached('copied', partial);
-    await rename(partial, to);
-    return true;
-  } catch (error) {
-    await rm(partial, { force: true });
-    throw error;
-  }
+  await rm(partial, { force: true });
+  await copyFile(from, partial, constants.COPYFILE_EXCL);
+  await syncFile(partial);
+  await reached('copied', partial);
+  await rename(partial, to);
+  return true;
 }
 
 async function exists(path: string): Promise<boolean> {
