@@ -17,7 +17,15 @@ import { requirePeer } from '../support/peers.ts';
 import { canMount, canMountExt4, mountSmallDisk, type DiskKind, type Room, type SmallDisk } from '../support/small-disk.ts';
 import { startStorestow, type Finished } from '../support/storestow-process.ts';
 import { temporaryFolder, type TemporaryFolder } from '../support/temporary-folder.ts';
-import { expectAllArrived, expectFiles, expectMoved, expectNothingLost, layInstances, type LaidSpool } from './laid-spool.ts';
+import {
+  expectAllArrived,
+  expectFiles,
+  expectMoved,
+  expectNothingLost,
+  expectSomeOf,
+  layInstances,
+  type LaidSpool,
+} from './laid-spool.ts';
 import type { PlannedUpload, UploaderPlan } from './uploader-process.ts';
 
 const UPLOADER = fileURLToPath(new URL('./uploader-process.ts', import.meta.url));
@@ -242,6 +250,7 @@ describe.skipIf(skip)('a disk that is full', () => {
     const move = (laid: LaidSpool, number: number): Promise<Try> =>
       attempt(laid, folder.path, { after: 'move', moveTo: join(path, 'moved', String(number)) });
     const refused = await tryEach(rooms(9, 7), 'SPOOL_FULL', move, async (laid, number) => {
+      await expectSomeOf(join(path, 'moved', String(number)), laid.instances);
       await expectNothingLost(laid, await bucket());
       expect((await move(laid, number)).code).toBe(0);
       await expectAllArrived(laid, await bucket());

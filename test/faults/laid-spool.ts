@@ -92,6 +92,14 @@ export async function expectMoved(folder: string, instances: readonly LaidInstan
   expectSame((await filesBelow(folder)).map(named), instances.map(named));
 }
 
+/** Some of them lie there, whatever the sub-folders: whole, and nothing else. */
+export async function expectSomeOf(folder: string, instances: readonly LaidInstance[]): Promise<void> {
+  for (const { path, bytes } of await filesBelow(folder)) {
+    const instance = instances.find((one) => basename(one.path) === basename(path));
+    expect(instance === undefined ? path : Buffer.compare(bytes, instance.bytes), `${path} is one of them, and whole`).toBe(0);
+  }
+}
+
 /** One file at least lies there, and each has these bytes: a rename of which the disk has one half leaves two names. */
 export async function expectCopiesOf(bytes: Uint8Array, folder: string): Promise<void> {
   const files = await filesBelow(folder);
