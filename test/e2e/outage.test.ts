@@ -151,6 +151,20 @@ describe.skipIf(noMinio || noDcmtk)('without the bucket', () => {
     expect(code).toBe(0);
   });
 
+  it('a bucket that comes and goes gets each instance once', async () => {
+    const { sopInstanceUIDs } = await writeCtStudy(spool('received', '10.0.0.1'), 80, `1.2.826.0.1.3680043.12.${process.pid}`);
+    await startAll();
+    for (const least of [1, 15, 40]) {
+      await gate.open();
+      await waitUntil(`${least} are there`, async () => (await inBucket(...sopInstanceUIDs)).length >= least, { interval: 5 });
+      await gate.shut();
+    }
+    await gate.open();
+    await waitUntil('the spool is empty', async () => (await received()).length === 0);
+    expect(await inBucket(...sopInstanceUIDs)).toEqual(sopInstanceUIDs.toSorted());
+    await waitUntil('nothing waits', async () => (await status()).code === 0);
+  });
+
   it('one run ends soon, with 75, and has asked no more than a few times', async () => {
     await writeCtStudy(spool('received', '10.0.0.1'), 60, `1.2.826.0.1.3680043.11.${process.pid}`);
     const bucket = `http://a:b@${new URL(gate.endpoint).host}/bucket`;
