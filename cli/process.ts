@@ -9,6 +9,7 @@ import { styleText } from 'node:util';
 import { mapInOrder } from '../core/concurrency.ts';
 import { createFramePool } from '../core/encode/frame-pool.ts';
 import { StorestowError } from '../core/errors.ts';
+import { ByteBudget } from '../functions/ingest/byte-budget.ts';
 import { openRuleSet } from '../functions/ingest/open-rule-set.ts';
 import { previewFile, type FilePreview } from '../functions/process/preview-file.ts';
 import { processFile } from '../functions/process/process-file.ts';
@@ -68,10 +69,12 @@ export function processCommand(finish: Finish): Subcommand {
         ...(options.rules === undefined ? {} : { rules: options.rules }),
       });
       const files = await listInputFiles(inputs);
-      const framePool = createFramePool({ threads: config.encode.threads, syntax: config.encode.syntax });
+      const { maxBytesInFlight } = config.ingest;
+      const framePool = createFramePool({ threads: config.encode.threads, syntax: config.encode.syntax, maxBytesInFlight });
       const ports: ProcessPorts = {
         ruleSet,
         framePool,
+        budget: new ByteBudget(maxBytesInFlight),
         encode: options.encode && config.encode.enabled,
         callingAET: options.callingAet,
         callingIP: options.callingIp,

@@ -12,7 +12,7 @@ export class ByteBudget {
   #used = 0;
 
   /** `onBlocked`: called when somebody has to wait, so that those who hold bytes can hurry. */
-  constructor(capacity: number, onBlocked: () => void) {
+  constructor(capacity: number, onBlocked: () => void = () => undefined) {
     this.#capacity = capacity;
     this.#onBlocked = onBlocked;
   }

@@ -1,5 +1,6 @@
 /** A file on disk through the steps that every instance goes through. */
 import { open, type FileHandle } from 'node:fs/promises';
+import type { Source } from '../../core/coerce/coerce.ts';
 import type { ByteSource } from '../../core/dicom/byte-source.ts';
 import type { Part10 } from '../../core/dicom/data-set.ts';
 import { asciiText } from '../../core/dicom/element-value.ts';
@@ -30,20 +31,33 @@ export async function withPreparedFile<Result>(
   });
   try {
     const { size, mtime } = await handle.stat();
-    const file = size < (ports.largeFile ?? LARGE_FILE) ? await handle.readFile() : largeFile(handle, size, path);
-    const original = await readInstance(file);
-    const source = { callingAET: senderOf(original) || ports.callingAET, callingIP: ports.callingIP, receivedAt: mtime };
-    const prepared = await preparePart10(original, source, ports.ruleSet, ports.framePool, {
-      encode: ports.encode,
-      ...(ports.spillFolder === undefined ? {} : { spillFolder: ports.spillFolder }),
-    });
+    // Head, tail and frames under way of one that is read where it lies are bounded as the file that just is not.
+    const release = await ports.budget.acquire(Math.min(size, LARGE_FILE));
     try {
-      return await use({ original, prepared });
+      const isLarge = size >= (ports.largeFile ?? LARGE_FILE);
+      const original = await readInstance(isLarge ? largeFile(handle, size, path) : await handle.readFile());
+      const source = { callingAET: senderOf(original) || ports.callingAET, callingIP: ports.callingIP, receivedAt: mtime };
+      return await usePrepared(original, source, ports, use);
     } finally {
-      await prepared.release?.();
+      release();
     }
   } finally {
     await handle.close();
+  }
+}
+
+async function usePrepared<Result>(
+  original: Part10,
+  source: Source,
+  { ruleSet, framePool, encode, spillFolder }: ProcessPorts,
+  use: (file: PreparedFile) => Promise<Result>,
+): Promise<Result> {
+  const options = { encode, ...(spillFolder === undefined ? {} : { spillFolder }) };
+  const prepared = await preparePart10(original, source, ruleSet, framePool, options);
+  try {
+    return await use({ original, prepared });
+  } finally {
+    await prepared.release?.();
   }
 }
 

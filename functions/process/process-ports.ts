@@ -2,9 +2,17 @@
 import type { RuleSet } from '../../core/coerce/rule-set.ts';
 import type { FramePool } from '../../core/encode/frame-pool.ts';
 
+/** Lets in who fits, first come first served. */
+export interface MemoryBudget {
+  /** Gives what returns the bytes, to be called once. */
+  acquire(bytes: number): Promise<() => void>;
+}
+
 export interface ProcessPorts {
   readonly ruleSet: RuleSet;
   readonly framePool: FramePool;
+  /** Of the files that are in memory at once. */
+  readonly budget: MemoryBudget;
   /** False: coerce only. */
   readonly encode: boolean;
   /** Of a file that names no sender in (0002,0016). */

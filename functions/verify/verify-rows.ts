@@ -36,7 +36,7 @@ class RowsVerifier {
   constructor(ports: VerifyPorts, options: VerifyOptions) {
     this.#ports = ports;
     this.#options = options;
-    this.#budget = new ByteBudget(ports.maxBytesInFlight, () => undefined);
+    this.#budget = new ByteBudget(ports.maxBytesInFlight);
   }
 
   async verify(rows: readonly AuditRow[]): Promise<readonly VerifiedInstance[]> {

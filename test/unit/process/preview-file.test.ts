@@ -6,6 +6,7 @@ import { DEFAULT_RULES } from '../../../core/coerce/default-rules.ts';
 import type { RuleSet } from '../../../core/coerce/rule-set.ts';
 import { readPart10 } from '../../../core/dicom/read-part10.ts';
 import type { FramePool } from '../../../core/encode/frame-pool.ts';
+import { ByteBudget } from '../../../functions/ingest/byte-budget.ts';
 import type { DifferenceLine } from '../../../functions/process/difference-line.ts';
 import { withPreparedFile, type PreparedFile } from '../../../functions/process/prepared-file.ts';
 import { preview, previewFile, type FilePreview } from '../../../functions/process/preview-file.ts';
@@ -39,6 +40,7 @@ function ports(more: Partial<RuleSet> = {}, encode = true): ProcessPorts {
       ...more,
     },
     framePool,
+    budget: new ByteBudget(1e9),
     encode,
     callingAET: 'DEFAULT',
     callingIP: '127.0.0.1',

@@ -1,12 +1,15 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readPart10 } from '../../../core/dicom/read-part10.ts';
 import type { FramePool } from '../../../core/encode/frame-pool.ts';
+import { ByteBudget } from '../../../functions/ingest/byte-budget.ts';
 import { processFile } from '../../../functions/process/process-file.ts';
 import type { ProcessPorts } from '../../../functions/process/process-ports.ts';
 import { buildImage, J2K_LOSSLESS } from '../../support/build-dicom.ts';
+import { waitUntil } from '../../support/wait-until.ts';
 
 const framePool: FramePool = {
   codec: 'codec-1.0.0',
@@ -18,6 +21,7 @@ const framePool: FramePool = {
 const PORTS: ProcessPorts = {
   ruleSet: { rules: [{ action: 'set', target: 'StudyID', value: 'NEW' }], unknownSource: 'pass', originalAttributes: false },
   framePool,
+  budget: new ByteBudget(1e9),
   encode: true,
   callingAET: 'CT1',
   callingIP: '10.0.0.7',
@@ -52,6 +56,34 @@ describe('a file through process', () => {
     expect(dataSet.get(0x7fe00010)?.fragments).toHaveLength(3);
     // Nothing is left beside it.
     expect(await readdir(join(folder, name, 'deep'))).toEqual(['out.dcm']);
+  });
+
+  it.each([
+    ['as many as there are, where they fit', 1e9, 4],
+    ['two, where two fit', 2 * buildImage().length, 2],
+    ['one that is larger than all of it', 1, 1],
+  ])('is in memory at once with others: %s', async (_name, bytes, most) => {
+    const input = join(folder, 'in.dcm');
+    await writeFile(input, buildImage());
+    let [atOnce, seen] = [0, 0];
+    const counting: FramePool = {
+      ...framePool,
+      encodeFrame: async (...frame) => {
+        atOnce += 1;
+        seen = Math.max(seen, atOnce);
+        // Until every other one that may come has come.
+        if (seen < most) await waitUntil('as many are under way as may be', () => seen === most, { interval: 1 });
+        const encoded = await framePool.encodeFrame(...frame);
+        await setImmediate();
+        atOnce -= 1;
+        return encoded;
+      },
+    };
+    const given = { ...PORTS, framePool: counting, budget: new ByteBudget(bytes) };
+    const outputs = [1, 2, 3, 4].map((number) => join(folder, 'at-once', `${number}.dcm`));
+    const lines = await Promise.all(outputs.map(async (output) => processFile(input, output, given)));
+    expect(lines).toMatchObject(outputs.map((output) => ({ output, outcome: 'written' })));
+    expect(seen).toBe(most);
   });
 
   it.each<[string, Uint8Array | undefined, string]>([
