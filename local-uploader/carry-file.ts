@@ -164,7 +164,9 @@ export class FileCarrier {
       this.#ports.onSending?.({ path, studyInstanceUID });
       const name = nameOf({ path, identity });
       const tries = this.triesOf({ sent: 'instance', name });
-      const outcome = await uploadFile(path, arrival, object, store, tries, this.#reached);
+      // What is kept is met again by each uploader that starts.
+      const askFirst = this.#options.after === 'keep';
+      const outcome = await uploadFile(path, arrival, object, store, tries, { askFirst, reached: this.#reached });
       log.debug({ study: studyInstanceUID, key, outcome }, 'uploaded');
       const { parts, receivedAt } = object;
       return { outcome, identity, object: { key, parts, size, sha256, receivedAt } };

@@ -64,7 +64,7 @@ export class HandledFolder {
   }
 
   judgementOf(file: ListedFile): Judgement | undefined {
-    return this.#judgements.get(nameOf(file));
+    return this.#judgements.size === 0 ? undefined : this.#judgements.get(nameOf(file));
   }
 
   /** False where there is no room for it. */
@@ -80,6 +80,7 @@ export class HandledFolder {
 
   /** Files that are gone, or changed, are forgotten. */
   keepOnly(files: readonly ListedFile[]): void {
+    if (this.#judgements.size === 0) return;
     const kept = new Map<string, Judgement>();
     for (const name of files.map(nameOf)) {
       const judgement = this.#judgements.get(name);

@@ -1,6 +1,6 @@
 /** One file of the spool into the bucket, verified there. */
 import { StorestowError } from '../core/errors.ts';
-import type { ObjectBody, ObjectStore } from '../core/store/object-store.ts';
+import type { ObjectBody, ObjectHead, ObjectStore } from '../core/store/object-store.ts';
 import type { ArrivalObject } from './arrival-object.ts';
 import type { Arrival } from './read-arrival.ts';
 import { passStep, type ReachStep } from './upload-step.ts';
@@ -8,12 +8,20 @@ import { passStep, type ReachStep } from './upload-step.ts';
 /** Runs work on the bucket as often as may help; throws what the last try threw. */
 export type Tries = <Result>(work: () => Promise<Result>) => Promise<Result>;
 
+export interface FileUploadOptions {
+  /** The bucket is likely to have it: it is asked before the bytes are sent. */
+  readonly askFirst?: boolean;
+  readonly reached?: ReachStep;
+}
+
 /**
- * Resolves when the bucket holds these bytes under the key and says so: `uploaded` now, or `present` before. It says so in its answer
- * to the PUT, with the digest that it found in the bytes that it got and keeps; where the answer tells none (objects in parts of some
- * stores, other S3 servers) or there was none, it is asked. To ask in any case would show nothing more: what it keeps of the object
- * is what it would answer from. A file is removed on its word alone. An answer that got lost on the way is settled by the next try, which finds the object. Throws `CONFLICT` where the key has other bytes, and the
- * store's errors after the last try.
+ * Resolves when the bucket holds these bytes under the key and says so: `uploaded` now, or `present` before. Throws `CONFLICT` where the
+ * key has other bytes, and the store's errors after the last try. An answer that got lost on the way is settled by the next try, which
+ * finds the object.
+ *
+ * A file is removed on the bucket's word alone. Its answer to the PUT is that, where it has the digest that the bucket found in the bytes
+ * that it got and keeps; where it tells none, or there was no answer, it is asked. To ask in any case would show nothing more: what it
+ * keeps of the object is what it would answer from.
  */
 export async function uploadFile(
   path: string,
@@ -21,11 +29,15 @@ export async function uploadFile(
   { key, metadata }: ArrivalObject,
   store: ObjectStore,
   tries: Tries,
-  reached: ReachStep = passStep,
+  { askFirst = false, reached = passStep }: FileUploadOptions = {},
 ): Promise<'uploaded' | 'present'> {
   const { size, sha256, parts } = arrival;
   const body: ObjectBody = arrival.bytes ?? { path, size, ...(parts === undefined ? {} : { parts }) };
   return tries(async () => {
+    if (askFirst && isSame(await store.head(key), size, sha256)) {
+      arrival.release();
+      return 'present';
+    }
     const { outcome, told } = await putIfAbsent(store, key, body, { metadata, sha256 });
     await reached('put', path);
     if (told !== sha256) await verify(store, key, size, sha256, outcome);
@@ -34,6 +46,10 @@ export async function uploadFile(
     await reached('verified', path);
     return outcome;
   });
+}
+
+function isSame(head: ObjectHead | undefined, size: number, sha256: string): boolean {
+  return head?.size === size && (head.sha256 ?? head.metadata['sha256']) === sha256;
 }
 
 async function putIfAbsent(
@@ -69,8 +85,7 @@ async function verify(
       },
     );
   }
-  const digest = head.sha256 ?? head.metadata['sha256'];
-  if (head.size === size && digest === sha256) return;
+  if (isSame(head, size, sha256)) return;
   throw outcome === 'uploaded'
     ? new StorestowError('CHECKSUM_MISMATCH', `${store.description} does not hold ${key} as it was sent`, { object: key })
     : new StorestowError('CONFLICT', `${store.description} has other bytes under ${key}; see who else writes there`, {

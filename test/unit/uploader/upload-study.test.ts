@@ -123,15 +123,21 @@ describe('the uploader', () => {
       await expect(uploadStudy(at('other', 'study'), portsOf(memory), quick)).rejects.toMatchObject({ code: 'SPOOL_INVALID' });
     });
 
-    it('keeps, and finds everything present the next time', async () => {
+    it('keeps, and finds everything present the next time, without sending it again', async () => {
       await lay('study/a', image(1));
       const keep = { ...quick, after: 'keep' } as const;
-      expect((await uploadStudy(at('study'), portsOf(memory), keep)).files).toMatchObject([
+      const sent: string[] = [];
+      const store = storeWith({
+        put(key, body, options) {
+          if (key.startsWith('incoming/')) sent.push(key);
+          return memory.put(key, body, options);
+        },
+      });
+      expect((await uploadStudy(at('study'), portsOf(store), keep)).files).toMatchObject([
         { outcome: 'uploaded', after: 'kept' },
       ]);
-      expect((await uploadStudy(at('study'), portsOf(memory), keep)).files).toMatchObject([
-        { outcome: 'present', after: 'kept' },
-      ]);
+      expect((await uploadStudy(at('study'), portsOf(store), keep)).files).toMatchObject([{ outcome: 'present', after: 'kept' }]);
+      expect(sent).toHaveLength(1);
       expect(await left()).toEqual(['study/a']);
     });
 
