@@ -131,8 +131,9 @@ function hardening({ user }: ServicePlan, { writable, command, kind }: Program):
     ['UMask', '0077'],
     ['ProtectSystem', 'strict'],
     ['ProtectHome', protectHome([...writable, ...command])],
+    ['PrivateTmp', privateTmp([...writable, ...command])],
     ['ReadWritePaths', writable.map(unitWord).join(' ')],
-    ...yes('NoNewPrivileges', 'PrivateTmp', 'PrivateDevices', 'ProtectClock', 'ProtectHostname', 'ProtectKernelLogs'),
+    ...yes('NoNewPrivileges', 'PrivateDevices', 'ProtectClock', 'ProtectHostname', 'ProtectKernelLogs'),
     ...yes('ProtectKernelModules', 'ProtectKernelTunables', 'ProtectControlGroups', 'RestrictRealtime', 'RestrictSUIDSGID'),
     ...yes('RestrictNamespaces', 'LockPersonality', 'RemoveIPC'),
     // Node writes machine code while it runs.
@@ -150,6 +151,11 @@ function hardening({ user }: ServicePlan, { writable, command, kind }: Program):
 /** Nothing of people's homes is seen, unless something lies there that the program needs. */
 export function protectHome(words: readonly string[]): 'yes' | 'read-only' {
   return words.some((word) => /^\/(?:home|root|run\/user)(?:\/|$)/.test(word)) ? 'read-only' : 'yes';
+}
+
+/** Folders for temporary files of its own, which hide those of the system. */
+export function privateTmp(words: readonly string[]): 'yes' | 'no' {
+  return words.some((word) => /^\/(?:var\/)?tmp(?:\/|$)/.test(word)) ? 'no' : 'yes';
 }
 
 /** The names of units that an installation of this name can have, in the folder of units. */

@@ -9,6 +9,7 @@ import { isJobOf, launchdFiles, launchdInstallSteps, launchdUninstallSteps } fro
 import { planService, type ServiceOptions } from '../../../local-cloud/service/service-plan.ts';
 import {
   isUnitOf,
+  privateTmp,
   protectHome,
   systemdFiles,
   systemdInstallSteps,
@@ -80,6 +81,14 @@ describe('systemdFiles', () => {
       expect(units.get(`/etc/systemd/system/storestow-${name}.service`)).toMatch(
         /^CacheDirectory=storestow\nCacheDirectoryMode=0700\nEnvironment=NODE_COMPILE_CACHE=%C\/storestow$/m,
       );
+  });
+
+  it.each([
+    [['/usr/bin/node', '/var/spool/tmp', '/tmpfs/x'], 'yes'],
+    [['/usr/bin/node', '/tmp/storestow/cli.js'], 'no'],
+    [['/var/tmp/spool'], 'no'],
+  ])('folders for temporary files of its own for %j: %s', (words, expected) => {
+    expect(privateTmp(words)).toBe(expected);
   });
 
   it.each([
