@@ -10,7 +10,7 @@
  *
  * `--bucket` and the other options of a subcommand go over it.
  */
-import { access } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { isInline, loadConfig } from '../core/config/load.ts';
 import type { BucketConfig, Config } from '../core/config/schema.ts';
@@ -66,7 +66,7 @@ export function bucketAt(bucket: BucketConfig, cwd: string): BucketConfig {
 }
 
 async function load({ config: path, data, bucket }: SettingsOptions, env: NodeJS.ProcessEnv): Promise<Settings> {
-  const config = await loadConfig({ ...(await configSource(path, data, env)), env });
+  const config = await loadConfig({ ...configSource(path, data, env), env });
   const folder = resolve(data);
   if (bucket === undefined)
     return { config, bucket: config.bucket ?? { kind: 'folder', path: join(folder, 'bucket') }, data: folder };
@@ -77,13 +77,9 @@ async function load({ config: path, data, bucket }: SettingsOptions, env: NodeJS
   return { config, bucket: address.config, data: folder };
 }
 
-async function configSource(path: string | undefined, data: string, env: NodeJS.ProcessEnv): Promise<{ readonly path?: string }> {
+function configSource(path: string | undefined, data: string, env: NodeJS.ProcessEnv): { readonly path?: string } {
   if (path !== undefined) return { path };
   if ((env['STORESTOW_CONFIG'] ?? '') !== '') return {};
   const running = runningConfigPath(data);
-  const exists = await access(running).then(
-    () => true,
-    () => false,
-  );
-  return exists ? { path: running } : {};
+  return existsSync(running) ? { path: running } : {};
 }
