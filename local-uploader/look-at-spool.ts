@@ -1,6 +1,6 @@
 /** Gathers what is known of a spool, without touching it: its folders, what the uploaders noted, its disk. */
-import { constants } from 'node:fs';
-import { access, open, statfs } from 'node:fs/promises';
+import { constants, existsSync } from 'node:fs';
+import { open, statfs } from 'node:fs/promises';
 import { relative, resolve, sep } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { mapConcurrently } from '../core/concurrency.ts';
@@ -31,9 +31,9 @@ export async function lookAtSpool(
   { studies = true }: { readonly studies?: boolean } = {},
 ): Promise<SpoolFacts> {
   const root = resolve(spool);
-  await mustBeThere(root);
+  mustBeThere(root);
   const { files, others } = await listFolder(root, { recursive: true });
-  const notes = readNotes((await isThere(journalPath(root))) ? journalPath(root) : undefined, now);
+  const notes = readNotes(existsSync(journalPath(root)) ? journalPath(root) : undefined, now);
   const disk = await statfs(root);
   const listed = files.map((file) => spoolFile(file, root, now));
   return {
@@ -50,18 +50,11 @@ export async function lookAtSpool(
   };
 }
 
-async function mustBeThere(root: string): Promise<void> {
-  if (await isThere(root)) return;
+function mustBeThere(root: string): void {
+  if (existsSync(root)) return;
   throw new StorestowError('SPOOL_INVALID', `there is no spool ${root}; give --spool, or the --data folder of storestow up`, {
     object: root,
   });
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return access(path, constants.F_OK).then(
-    () => true,
-    () => false,
-  );
 }
 
 function spoolFile({ path, identity }: ListedFile, root: string, now: Date): SpoolFile {
