@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { createServer, request as httpRequest, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { pipeline } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 
 export type Fault =
@@ -46,7 +47,10 @@ export async function startFaultyProxy(upstream: string): Promise<FaultyProxy> {
   let listeningPort = 0;
 
   function forward({ method, url, headers }: IncomingMessage): ReturnType<typeof httpRequest> {
-    return httpRequest({ hostname, port, method, path: url, headers });
+    const forwarded = httpRequest({ hostname, port, method, path: url, headers });
+    // Who waits for the answer is told by its absence.
+    forwarded.on('error', () => undefined);
+    return forwarded;
   }
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -74,6 +78,8 @@ export async function startFaultyProxy(upstream: string): Promise<FaultyProxy> {
       return;
     }
     const answered = once(forwarded, 'response') as Promise<[IncomingMessage]>;
+    // Met below, unless the client has gone before all of its request was there.
+    answered.catch(() => undefined);
     await pass(request, forwarded, fault === 'slow');
     const [answer] = await answered;
     if (fault === 'cut before the answer') {
@@ -94,7 +100,7 @@ export async function startFaultyProxy(upstream: string): Promise<FaultyProxy> {
       return;
     }
     response.writeHead(answer.statusCode ?? 502, answer.headers);
-    answer.pipe(response);
+    await pipeline(answer, response);
   }
 
   const proxy: FaultyProxy & { origin: string } = {
@@ -125,19 +131,23 @@ export async function startFaultyProxy(upstream: string): Promise<FaultyProxy> {
 }
 
 async function pass(from: IncomingMessage, to: ReturnType<typeof httpRequest>, slowly: boolean): Promise<void> {
-  for await (const chunk of from as AsyncIterable<Buffer>) {
-    if (!slowly) to.write(chunk);
-    else
-      for (let at = 0; at < chunk.length; at += 1024) {
-        to.write(chunk.subarray(at, at + 1024));
-        await delay(PAUSE);
-      }
+  try {
+    for await (const chunk of from as AsyncIterable<Buffer>) {
+      if (!slowly) to.write(chunk);
+      else
+        for (let at = 0; at < chunk.length; at += 1024) {
+          to.write(chunk.subarray(at, at + 1024));
+          await delay(PAUSE);
+        }
+    }
+  } catch (error) {
+    to.destroy();
+    throw error;
   }
   to.end();
 }
 
 async function passHalf(from: IncomingMessage, to: ReturnType<typeof httpRequest>): Promise<void> {
-  to.on('error', () => undefined);
   let left = Number(from.headers['content-length'] ?? 0) / 2;
   for await (const chunk of from as AsyncIterable<Buffer>) {
     to.write(chunk.subarray(0, left));
