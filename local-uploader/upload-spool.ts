@@ -61,7 +61,7 @@ export async function uploadSpool(
     limits.files.begin();
     limits.largeFiles.begin();
   };
-  const timer = setTimeout(begin, LISTING_PATIENCE);
+  const timer = setTimeout(begin, LISTING_PATIENCE).unref();
   const uploads = new Map<string, PartUpload>();
   const underWay = new Map<string, Promise<void>>();
   const side = createLimit(FOLDERS_AT_ONCE);
