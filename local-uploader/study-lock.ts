@@ -165,6 +165,8 @@ async function lockInKernel(name: string): Promise<Lock | undefined> {
   try {
     server.listen(`\0storestow-${name}`);
     await once(server, 'listening');
+    // Of who calls, and cannot be taken: nobody has a reason to.
+    server.on('error', () => undefined);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') return undefined;
     throw error;
