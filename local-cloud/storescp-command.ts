@@ -126,7 +126,9 @@ function tlsArguments(tls: StorescpTls | undefined): string[] {
 }
 
 /**
- * First the instance moves, in one step, to the folder of its sender, where a resident uploader finds it. Where none watches, the
+ * First the instance is on the disk: storescp has acknowledged it and does not see to that, and a loss of power while the bucket is away
+ * would leave holes in it that nothing tells. (A `sync` that takes no names writes everything; without one the kernel does, in its time.)
+ * Then it moves, in one step, to the folder of its sender, where a resident uploader finds it. Where none watches, the
  * first exec of a second waits that second out and starts the uploader once for all of them; an exec that finds the second's mark moved
  * its instance before that start. A mark that a power cut leaves behind concerns one past second only. What is started looks for a
  * resident uploader itself, and leaves the work to it: the same line does for both, and costs next to nothing where one is.
@@ -145,7 +147,7 @@ function execLine({ spool, execCommand }: StorescpOptions): string {
   // Unquoted: 3.6.7 puts double quotes around the address itself, other versions do not, and neither value has a character that needs them.
   const from = `${RECEIVING_FOLDER}/#f`;
   const to = `${RECEIVED_FOLDER}/#r`;
-  const enter = `cd ${shellQuote(root)} || exit`;
+  const enter = `cd ${shellQuote(root)} || exit; sync ${from} 2>/dev/null`;
   if (command === undefined) return `${enter}; [ -d ${to} ] || mkdir -p ${to}; exec mv -n ${from} ${to}/`;
   const move = `mv -n ${from} ${to}/ 2>/dev/null || { mkdir -p ${to} && mv -n ${from} ${to}/; }`;
   const wake = [

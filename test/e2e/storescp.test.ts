@@ -4,7 +4,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createLog } from '../../core/logging.ts';
 import { startStorescp, type RunningStorescp } from '../../local-cloud/storescp.ts';
 import { openFolderStore } from '../../core/store/folder-store.ts';
@@ -30,6 +30,7 @@ describe.skipIf(requirePeer("DCMTK's storescp and storescu", installed))('stores
   afterEach(async () => {
     await receiver?.close();
     receiver = undefined;
+    vi.unstubAllEnvs();
     await folder.remove();
   });
 
@@ -116,6 +117,24 @@ describe.skipIf(requirePeer("DCMTK's storescp and storescu", installed))('stores
     expect((await readFile(starts, 'utf8')).trim().split('\n').length).toBeLessThan(images.length);
     const dataSets = await Promise.all(paths.map(async (path) => dataSetOf(await readFile(path))));
     expect(dataSets.sort()).toEqual(images.map((image) => dataSetOf(Buffer.from(buildImage(image)))).sort());
+  });
+
+  it('has each instance on the disk before it counts as received', async () => {
+    const tools = join(folder.path, 'tools');
+    const log = join(folder.path, 'log');
+    await mkdir(tools);
+    const tell = (tool: string): string => `#!/bin/sh\necho "${tool} $*" >> ${log}\nPATH=/usr/bin:/bin exec ${tool} "$@"\n`;
+    for (const tool of ['sync', 'mv']) await writeFile(join(tools, tool), tell(tool), { mode: 0o755 });
+    vi.stubEnv('PATH', `${tools}:${process.env['PATH'] ?? ''}`);
+    const port = await start(['true']);
+    await send(port, [{ sopUID: '1.2.3.1' }, { sopUID: '1.2.3.2' }]);
+    const names = (await received(2)).map((path) => basename(path));
+    const lines = (await readFile(log, 'utf8')).trim().split('\n');
+    for (const name of names) {
+      const [first = '', second = ''] = lines.filter((line) => line.includes(`receiving/${name}`));
+      expect(first).toBe(`sync receiving/${name}`);
+      expect(second).toMatch(/^mv /);
+    }
   });
 
   it('brings what is sent into the bucket, by title and address, and empties the spool', async () => {
