@@ -40,6 +40,8 @@ interface Scene {
   readonly laid: LaidSpool;
   /** What happens to requests that concern this spool. */
   fault: (request: ProxiedRequest) => Fault | undefined;
+  /** Whether it gives a request up after a second without a byte. */
+  impatient: boolean;
   /** Of those, the ones to which something happened. */
   faulted(): number;
   /** In a process of its own, which goes through the proxy. */
@@ -83,8 +85,7 @@ describe.skipIf(skip)('a bucket in trouble', () => {
     const study = join(laid.folder, 'study');
     const start: Scene['start'] = (plan = {}, after) => {
       const whole: UploaderPlan = {
-        // A second without a byte is a connection that says nothing.
-        bucket: { ...minio.bucket, endpoint: through.origin, timeout: 1 },
+        bucket: { ...minio.bucket, endpoint: through.origin, ...(scene.impatient ? { timeout: 1 } : {}) },
         uploads: [{ kind: 'study', folder: study, site, ...(after === undefined ? {} : { after }) }],
         retries: { retries: 1, firstDelay: 20, maxDelay: 20 },
         ...plan,
@@ -94,6 +95,7 @@ describe.skipIf(skip)('a bucket in trouble', () => {
     const scene: Scene = {
       laid,
       fault: () => undefined,
+      impatient: false,
       faulted: () => through.faulted.filter((request) => siteOf(request) === site).length,
       start,
       async upload(plan, after) {
@@ -159,6 +161,7 @@ describe.skipIf(skip)('a bucket in trouble', () => {
   ])('it %s: the files stay, and go when it is over', async (_, fault, where, code, exit) => {
     const scene = await begin();
     scene.fault = (request) => (where(request) ? fault : undefined);
+    scene.impatient = fault === 'silent';
     expect(await scene.upload()).toEqual({ code: exit, codes: [code] });
     await expectNothingLost(scene.laid, store);
     await expectFiles(scene.laid.folder, scene.laid.instances);
@@ -173,6 +176,7 @@ describe.skipIf(skip)('a bucket in trouble', () => {
     const scene = await begin();
     expect((await scene.upload({}, 'keep')).code).toBe(0);
     scene.fault = (request) => (isHead(request) ? fault : undefined);
+    scene.impatient = fault === 'silent';
     expect(await scene.upload()).toEqual({ code: 75, codes: ['STORE_UNAVAILABLE'] });
     await expectFiles(scene.laid.folder, scene.laid.instances);
     await scene.expectAllWell();
@@ -288,7 +292,7 @@ describe.skipIf(skip)('a bucket in trouble', () => {
     it.concurrent('its uploader is killed: nothing is seen of it, and the next one sends it whole', async () => {
       const scene = await beginLarge();
       scene.fault = (request) => (isPart(3)(request) ? 'silent' : undefined);
-      const child = scene.start({ bucket: { ...minio.bucket, endpoint: proxy.origin } });
+      const child = scene.start();
       child.stdout?.resume();
       await waitUntil('the last part is under way', () => scene.faulted() > 0, { interval: 5 });
       child.kill('SIGKILL');
