@@ -21,10 +21,11 @@ const s3Bucket = z.strictObject({
   /** Absent: the AWS SDK's own chain (environment, profile, role). */
   accessKeyId: z.string().optional(),
   secretAccessKey: z.string().optional(),
-  /** Bytes from which an upload goes in parts. */
+  /** Bytes from which an upload goes in parts; what is smaller is sent from memory. */
   multipartThreshold: z
     .int()
     .min(5 * 1024 * 1024)
+    .max(1024 ** 3)
     .default(16 * 1024 * 1024),
   /** Seconds without a byte in either direction after which a request is given up. Default 60. */
   timeout: z.number().positive().optional(),

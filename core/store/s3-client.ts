@@ -85,6 +85,11 @@ export function withoutBodySigned<Args extends { readonly request: unknown }, Re
 /** Where `withoutBodySigned` stands: behind what is done for each command. */
 export const BEFORE_SIGNING = { step: 'build', priority: 'low', name: 'withoutBodySigned' } as const;
 
+/** By its own name too, as one within a VPC is given (`https://bucket.vpce-….s3.eu-central-1.vpce.amazonaws.com`). */
+export function isAws({ endpoint }: S3Config): boolean {
+  return endpoint === undefined || /(?:^|\.)amazonaws\.com(?:\.cn)?$/.test(new URL(endpoint).hostname);
+}
+
 /** `s3://bucket at https://…`, without what may stand before the host. */
 export function describeS3({ bucket, endpoint, region }: S3Config): string {
   if (endpoint === undefined) return `s3://${bucket} at AWS ${region}`;

@@ -29,7 +29,7 @@ import type {
   StoredObject,
   Tags,
 } from './object-store.ts';
-import { createS3Client, describeS3, BEFORE_SIGNING, withoutBodySigned, type S3Config } from './s3-client.ts';
+import { createS3Client, describeS3, BEFORE_SIGNING, isAws, withoutBodySigned, type S3Config } from './s3-client.ts';
 import { s3Error, s3ErrorCode } from './s3-errors.ts';
 import { putInParts } from './s3-multipart.ts';
 import { preconditionFailed } from './store-errors.ts';
@@ -55,7 +55,7 @@ class S3Store implements ObjectStore {
     this.#client = createS3Client(config);
     this.#bucket = config.bucket;
     this.#multipartThreshold = config.multipartThreshold;
-    this.#isAws = config.endpoint === undefined;
+    this.#isAws = isAws(config);
   }
 
   /**

@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { HeadObjectCommand } from '@aws-sdk/client-s3';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ObjectStore } from '../../../core/store/object-store.ts';
-import { createS3Client, describeS3, type S3Config } from '../../../core/store/s3-client.ts';
+import { createS3Client, describeS3, isAws, type S3Config } from '../../../core/store/s3-client.ts';
 import { decodeListedKey, openS3Store, taggingHeader } from '../../../core/store/s3-store.ts';
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;
@@ -252,5 +252,19 @@ describe('encodings', () => {
   });
   it('reads the keys of a listing', () => {
     expect(decodeListedKey('a+b%2Bc%20d/%C3%A9%01')).toBe('a b+c d/é\u0001');
+  });
+});
+
+describe('isAws', () => {
+  it.each([
+    [undefined, true],
+    ['https://s3.eu-central-1.amazonaws.com', true],
+    ['https://bucket.vpce-1a2b3c4d.s3.eu-central-1.vpce.amazonaws.com', true],
+    ['https://s3.cn-north-1.amazonaws.com.cn', true],
+    ['https://amazonaws.com.example', false],
+    ['https://notamazonaws.com', false],
+    ['http://127.0.0.1:9000', false],
+  ])('%s: %s', (endpoint, expected) => {
+    expect(isAws({ ...config, ...(endpoint === undefined ? {} : { endpoint }) })).toBe(expected);
   });
 });
