@@ -12,7 +12,8 @@ import { startStorescp, type RunningStorescp } from '../../local-cloud/storescp.
 import { writeCtStudy, type CtStudy } from '../support/ct-study.ts';
 import { gatedPort, type GatedPort } from '../support/gated-port.ts';
 import { minioAvailable, startTestMinio, type TestMinio } from '../support/minio.ts';
-import { requirePeer } from '../support/peers.ts';
+import { requireLeave, requirePeer } from '../support/peers.ts';
+import { canMount } from '../support/small-disk.ts';
 import { runStorestow, startStorestow, type RunningStorestow } from '../support/storestow-process.ts';
 import { temporaryFolder, type TemporaryFolder } from '../support/temporary-folder.ts';
 import { waitUntil } from '../support/wait-until.ts';
@@ -177,8 +178,7 @@ describe.skipIf(noMinio || noDcmtk)('without the bucket', () => {
     expect(await readdir(spool('received', '10.0.0.1'))).toHaveLength(60);
   });
 
-  const root = process.getuid?.() === 0 && process.platform === 'linux';
-  const noTmpfs = requirePeer('a small tmpfs (mount, as root)', root && canMount());
+  const noTmpfs = requireLeave('mount a tmpfs', canMount());
   it.skipIf(noTmpfs).each([
     ['bytes', `size=${TMPFS_SIZE}`, 512],
     ['inodes', `nr_inodes=${TMPFS_INODES}`, 16],
@@ -212,11 +212,6 @@ describe.skipIf(noMinio || noDcmtk)('without the bucket', () => {
       }
     },
   );
-
-  function canMount(): boolean {
-    const probe = spawnSync('sh', ['-c', 'd=$(mktemp -d) && mount -t tmpfs tmpfs "$d" && umount "$d" && rmdir "$d"']);
-    return probe.status === 0;
-  }
 
   it('a heartbeat that is none is told by status --sites', async () => {
     const store = await openStore(minio.bucket);

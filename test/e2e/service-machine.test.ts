@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it, onTestFinished } from 'vitest';
 import { writeCtStudy } from '../support/ct-study.ts';
-import { requirePeer } from '../support/peers.ts';
-import { startSystemdMachine, systemdMachineAvailable } from '../support/systemd-machine.ts';
+import { requireLeave, requirePeer } from '../support/peers.ts';
+import { startSystemdMachine, systemdInstalled, systemdMachineAvailable } from '../support/systemd-machine.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
@@ -17,7 +17,12 @@ const CONFIG = '/etc/storestow/config.json';
 const SPOOL = '/var/spool/storestow';
 const BUCKET = '/var/lib/storestow/bucket';
 
-it.skipIf(requirePeer('systemd in namespaces (as root), DCMTK', systemdMachineAvailable && dcmtk))(
+const skip =
+  requirePeer('DCMTK', dcmtk) ||
+  requirePeer('systemd', systemdInstalled) ||
+  requireLeave('start a systemd of its own in namespaces', systemdMachineAvailable);
+
+it.skipIf(skip)(
   'the units receive, upload and sweep as a user of their own, and leave nothing in the spool',
   { timeout: 180_000 },
   async () => {

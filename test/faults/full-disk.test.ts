@@ -13,7 +13,7 @@ import { createLog } from '../../core/logging.ts';
 import { openFolderStore, type FolderStore } from '../../core/store/folder-store.ts';
 import { uploadExitCode, type FileReport } from '../../local-uploader/upload-report.ts';
 import { uploadStudy, type UploadOptions } from '../../local-uploader/upload-study.ts';
-import { requirePeer } from '../support/peers.ts';
+import { requireLeave } from '../support/peers.ts';
 import { canMount, canMountExt4, mountSmallDisk, type DiskKind, type Room, type SmallDisk } from '../support/small-disk.ts';
 import { startStorestow, type Finished } from '../support/storestow-process.ts';
 import { temporaryFolder, type TemporaryFolder } from '../support/temporary-folder.ts';
@@ -35,11 +35,8 @@ const PATHS = ['received/192.0.2.7/a', 'received/192.0.2.7/b', 'other/c'];
 const STUDY = ['study/a', 'study/b', 'study/c'];
 const IMAGE = { rows: 64, columns: 64 };
 
-const skip = requirePeer('leave to mount a tmpfs', canMount());
-const KINDS: readonly DiskKind[] = [
-  'tmpfs',
-  ...(requirePeer('leave to mount an ext4', await canMountExt4()) ? [] : (['ext4'] as const)),
-];
+const skip = requireLeave('mount a tmpfs', canMount());
+const KINDS: readonly DiskKind[] = ['tmpfs', ...(requireLeave('mount an ext4', await canMountExt4()) ? [] : (['ext4'] as const))];
 
 describe.skipIf(skip)('a disk that is full', () => {
   let folder: TemporaryFolder;

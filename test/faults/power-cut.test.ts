@@ -15,7 +15,7 @@ import { uploadExitCode } from '../../local-uploader/upload-report.ts';
 import { uploadSpool } from '../../local-uploader/upload-spool.ts';
 import { uploadStudy, type UploadOptions } from '../../local-uploader/upload-study.ts';
 import { Random } from '../fuzz/random.ts';
-import { requirePeer } from '../support/peers.ts';
+import { requireLeave, requirePeer } from '../support/peers.ts';
 import { temporaryFolder, type TemporaryFolder } from '../support/temporary-folder.ts';
 import { DiskModel, type Survives } from './disk-model.ts';
 import {
@@ -27,7 +27,7 @@ import {
   layInstances,
   type LaidSpool,
 } from './laid-spool.ts';
-import { canTrace, traced, type CallEvent } from './system-calls.ts';
+import { canTrace, isTracerInstalled, traced, type CallEvent } from './system-calls.ts';
 import type { UploaderPlan } from './uploader-process.ts';
 
 const UPLOADER = fileURLToPath(new URL('./uploader-process.ts', import.meta.url));
@@ -36,7 +36,7 @@ const SEED = 20_261_126;
 /** Disks on which some of what was not synced is there. */
 const RANDOM_DISKS = 100;
 
-const skip = requirePeer('strace, and leave to use it,', canTrace());
+const skip = requirePeer('strace', isTracerInstalled()) || requireLeave('trace a process', canTrace());
 const oneDisk = requirePeer(
   `a second file system (${OTHER_DISK})`,
   existsSync(OTHER_DISK) && statSync(OTHER_DISK).dev !== statSync(tmpdir()).dev,

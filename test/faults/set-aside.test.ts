@@ -6,7 +6,7 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { buildImage } from '../support/build-dicom.ts';
-import { requirePeer } from '../support/peers.ts';
+import { requireLeave } from '../support/peers.ts';
 import { canMount, mountSmallDisk } from '../support/small-disk.ts';
 import { temporaryFolder, type TemporaryFolder } from '../support/temporary-folder.ts';
 import type { PlannedUpload, UploaderPlan } from './uploader-process.ts';
@@ -16,7 +16,7 @@ const LONG_AGO = new Date(Date.now() - 3_600_000);
 const FOLDERS = ['received/192.0.2.7', 'receiving', 'study/series'];
 const FILES = 12;
 
-const skip = requirePeer('leave to mount a tmpfs', canMount());
+const skip = requireLeave('mount a tmpfs', canMount());
 
 describe('setting aside', () => {
   let folder: TemporaryFolder;

@@ -31,7 +31,11 @@ export interface CallEvent {
   readonly call: SystemCall;
 }
 
-/** Whether there is strace, and it may look at a process. */
+export function isTracerInstalled(): boolean {
+  return spawnSync('strace', ['-V'], { stdio: 'ignore' }).status === 0;
+}
+
+/** Whether strace may look at a process. */
 export function canTrace(): boolean {
   return (
     spawnSync('strace', ['-f', '--seccomp-bpf', '-e', 'trace=close', process.execPath, '-e', '0'], { stdio: 'ignore' }).status ===

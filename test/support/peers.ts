@@ -8,3 +8,10 @@ export function requirePeer(name: string, available: boolean): boolean {
   console.warn(`skipped: ${name} is not installed`);
   return true;
 }
+
+/** The same for what no installation gives, only the machine (mounts, namespaces, tracing): skipped by name, in CI too. */
+export function requireLeave(what: string, given: boolean): boolean {
+  if (given) return false;
+  console.warn(`skipped: this machine gives no leave to ${what}`);
+  return true;
+}

@@ -38,9 +38,11 @@ exec env -i container=other PATH=/usr/sbin:/usr/bin:/sbin:/bin SYSTEMD_LOG_TARGE
   ${SYSTEMD} --system --unit=machine.target --show-status=no --default-standard-output=null --crash-reboot=no
 `;
 
+export const systemdInstalled: boolean = existsSync(SYSTEMD);
+
 /** Root with its capabilities, and a kernel that has cgroups where systemd looks for them. */
 export const systemdMachineAvailable: boolean =
-  existsSync(SYSTEMD) &&
+  systemdInstalled &&
   existsSync('/sys/fs/cgroup/systemd') === !existsSync('/sys/fs/cgroup/cgroup.controllers') &&
   ['ip', 'nsenter'].every((program) => spawnSync(program, ['-V']).status === 0) &&
   spawnSync('unshare', [...NAMESPACES, '--fork', 'sh', '-c', OWN_FOLDERS]).status === 0;
