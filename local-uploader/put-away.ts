@@ -5,6 +5,7 @@ import { copyFile, link, lstat, mkdir, open, rename, rm, unlink, type FileHandle
 import { basename, dirname, join } from 'node:path';
 import { StorestowError } from '../core/errors.ts';
 import { identityOf, sameFile, type FileIdentity } from './file-identity.ts';
+import { isTaken } from './is-taken.ts';
 import { isMissing } from './list-files.ts';
 import { isNoRoom, noRoom } from './no-room.ts';
 import { passStep, type ReachStep } from './upload-step.ts';
@@ -144,7 +145,7 @@ async function placeAs(from: string, to: string, sha256: string, reached: ReachS
     if (code === 'EEXIST') return isOnDisk(to, sha256);
     if (code !== 'EXDEV' && code !== 'EPERM' && code !== 'ENOTSUP') throw error;
   }
-  return (await exists(to)) ? isOnDisk(to, sha256) : copyDurably(from, to, sha256, reached);
+  return (await isTaken(to)) ? isOnDisk(to, sha256) : copyDurably(from, to, sha256, reached);
 }
 
 /** Whether the file has this content: a run that died had placed it, or it came twice. It is synced then. */
@@ -171,16 +172,6 @@ async function copyDurably(from: string, to: string, sha256: string, reached: Re
   await reached('copied', partial);
   await rename(partial, to);
   return true;
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await lstat(path);
-    return true;
-  } catch (error) {
-    if (isMissing(error)) return false;
-    throw error;
-  }
 }
 
 async function syncFile(path: string): Promise<void> {

@@ -8,6 +8,7 @@ import { StorestowError } from '../core/errors.ts';
 import { setAsideFolder } from '../core/spool-layout.ts';
 import type { Aside } from './decide-set-aside.ts';
 import { identityOf, sameFile, type FileIdentity } from './file-identity.ts';
+import { isTaken } from './is-taken.ts';
 import { isMissing } from './list-files.ts';
 import { isNoRoom, noRoom } from './no-room.ts';
 import { suffixed, syncFolder, uniqueDigits } from './put-away.ts';
@@ -21,7 +22,7 @@ export async function setAside(path: string, judged: FileIdentity, spool: string
   try {
     const named = join(setAsideFolder(spool), aside, relative(spool, path));
     await makeFolder(spool, dirname(named));
-    const target = (await exists(named)) ? withDigits(named) : named;
+    const target = (await isTaken(named)) ? withDigits(named) : named;
     await rename(path, target);
     await syncFolder(dirname(target));
     if (sameFile(judged, identityOf(await lstat(target, { bigint: true })))) return target;
@@ -54,16 +55,6 @@ async function makeFolder(spool: string, folder: string): Promise<void> {
     });
     if (!(await lstat(current)).isDirectory()) throw notAFolder(current);
     await syncFolder(dirname(current));
-  }
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await lstat(path);
-    return true;
-  } catch (error) {
-    if (isMissing(error)) return false;
-    throw error;
   }
 }
 
