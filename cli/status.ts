@@ -30,8 +30,9 @@ export function statusCommand(finish: Finish): Subcommand {
       'after',
       `\nExit codes: 0 all goes its way · 1 files failed that will not go by themselves · 75 something waits after a failed try or for
 more than 15 minutes, or the disk is full within a day or has less free than upload.disk says (5 %)
-With --sites: 1 a site is silent, or files failed there · 75 something waits, a disk is full within a day, or a clock is wrong\n${examples(
-        ['storestow status --spool /var/spool/storestow', 'an installation'],
+With --sites: 1 a site is silent, or files failed there · 75 something waits, a disk is full within a day or short of room, or a clock
+is wrong\n${examples(
+        ['storestow status --spool /var/spool/storestow --config /etc/storestow/config.json', 'an installation'],
         ['storestow status --spool /var/spool/storestow --json', 'for a monitor'],
         ['storestow status --sites --config /etc/storestow/config.json', 'at the centre'],
       )}`,

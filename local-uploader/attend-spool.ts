@@ -63,7 +63,7 @@ export async function attendSpool(
       if (every > 0 && performance.now() >= next) {
         next = performance.now() + every * 1000;
         // One that hangs holds up no look at the disk.
-        beating ??= heart.beat(status, { site, version, resident }).finally(() => (beating = undefined));
+        beating ??= heart.beat(status, { site, version, disk: thresholds, resident }).finally(() => (beating = undefined));
       }
     } catch (thrown) {
       if (looked) log.warn({ err: asStorestowError(thrown, spool) }, 'the spool cannot be looked at; nobody watches its disk');

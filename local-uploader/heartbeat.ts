@@ -1,11 +1,14 @@
 /** What an uploader says of its site: a function of the spool's state. */
 import type { Heartbeat } from '../core/audit/heartbeat.ts';
+import type { DiskThresholds } from '../core/config/schema.ts';
+import { shortagesOf } from './decide-disk.ts';
 import type { SpoolStatus } from './spool-status.ts';
 
 export interface Uploader {
   readonly site: string;
   /** storestow's version. */
   readonly version: string;
+  readonly disk: DiskThresholds;
   /** Absent: it ends after this. */
   readonly resident?: {
     readonly since: Date;
@@ -14,8 +17,9 @@ export interface Uploader {
   };
 }
 
-export function heartbeatOf(status: SpoolStatus, { site, version, resident }: Uploader): Heartbeat {
+export function heartbeatOf(status: SpoolStatus, { site, version, disk: thresholds, resident }: Uploader): Heartbeat {
   const { at, waiting, failed, setAside, doneToday, disk, lastError } = status;
+  const short = shortagesOf(disk, thresholds);
   return {
     version: 1,
     site,
@@ -34,6 +38,7 @@ export function heartbeatOf(status: SpoolStatus, { site, version, resident }: Up
       freeBytes: disk.freeBytes,
       ...(disk.totalFiles === 0 ? {} : { freeInodes: disk.freeFiles }),
       ...(disk.fullInSeconds === undefined ? {} : { fullInSeconds: disk.fullInSeconds }),
+      ...(short.length === 0 ? {} : { short: [...short] }),
     },
     ...(lastError === undefined ? {} : { lastError: { code: lastError.code, at: lastError.at.toISOString() } }),
   };

@@ -74,7 +74,7 @@ export interface SpoolStatus {
   readonly setAside: Readonly<Record<Aside, readonly string[]>>;
   /** Why the last try left what waits, with how many files each. */
   readonly reasons: Readonly<Partial<Record<ErrorCode, number>>>;
-  /** Of the files that are there. */
+  /** Of what waits or failed, and was not written since. */
   readonly lastError?: { readonly code: ErrorCode; readonly at: Date };
   /** Of the last ten minutes. */
   readonly rate: { readonly instancesPerMinute: number; readonly bytesPerSecond: number };
@@ -141,7 +141,7 @@ export function spoolStatus(facts: SpoolFacts): SpoolStatus {
     foreign: [...of('foreign').map((file) => troubleOf(file, noted)), ...facts.others.map((path) => ({ path }))],
     setAside: { foreign: asideOf(of('aside'), 'foreign'), damaged: asideOf(of('aside'), 'damaged') },
     reasons: reasonsOf(waiting, noted),
-    ...lastErrorOf(facts),
+    ...lastErrorOf([...waiting, ...of('failed')], noted),
     rate: {
       instancesPerMinute: sum(recent, ({ instances }) => instances) / (RATE_WINDOW / MINUTE),
       bytesPerSecond: sum(recent, ({ bytes }) => bytes) / (RATE_WINDOW / 1000),
@@ -159,11 +159,12 @@ function asideOf(files: readonly SpoolFile[], aside: Aside): string[] {
   return files.filter((file) => file.aside === aside).map(({ path }) => path);
 }
 
-function lastErrorOf({ files, noted }: SpoolFacts): Pick<SpoolStatus, 'lastError'> {
+function lastErrorOf(files: readonly SpoolFile[], noted: SpoolFacts['noted']): Pick<SpoolStatus, 'lastError'> {
   let last: NonNullable<SpoolStatus['lastError']> | undefined;
-  for (const { path } of files) {
+  for (const { path, modified } of files) {
     const { code, at } = noted.get(path) ?? {};
-    if (code !== undefined && at !== undefined && (last === undefined || at > last.at)) last = { code, at };
+    if (code === undefined || at === undefined || modified > at) continue;
+    if (last === undefined || at > last.at) last = { code, at };
   }
   return last === undefined ? {} : { lastError: last };
 }

@@ -33,8 +33,16 @@ const heartbeatSchema = z.object({
   failed: count,
   setAside: z.object({ foreign: count, damaged: count }),
   doneToday: z.object({ instances: count, bytes: count }),
-  /** `freeInodes`: absent where the file system has no bound. `fullInSeconds`: at the present rate; absent where it does not fill. */
-  disk: z.object({ freeBytes: count, freeInodes: count.optional(), fullInSeconds: count.optional() }),
+  /**
+   * `freeInodes`: absent where the file system has no bound. `fullInSeconds`: at the present rate; absent where it does not fill. `short`: of
+   * what there is less than the site's `upload.disk` says.
+   */
+  disk: z.object({
+    freeBytes: count,
+    freeInodes: count.optional(),
+    fullInSeconds: count.optional(),
+    short: z.array(z.enum(['bytes', 'inodes'])).optional(),
+  }),
   /** Of the files that are there; a code of the error family, of that version. */
   lastError: z.object({ code: z.string().regex(/^[A-Z0-9_]{1,64}$/), at: time }).optional(),
 });

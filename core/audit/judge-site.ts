@@ -28,7 +28,8 @@ export function clockAhead({ heartbeat, takenAt }: SeenHeartbeat): number | unde
  * | is none                                                                               | unreadable |
  * | older than `silentAfter`, and than three of its own intervals                         | silent     |
  * | has files that failed for good, or were set aside as damaged                          | failed     |
- * | has an error, files that waited for a quarter of an hour, or a disk full within a day | late       |
+ * | has an error, or files that waited for a quarter of an hour                           | late       |
+ * | has a disk that is full within a day, or has less free than the site wants            | late       |
  * | is of a clock that is off by more than five minutes                                   | late       |
  * | anything else                                                                         | well       |
  */
@@ -41,7 +42,8 @@ export function judgeSite(seen: SeenHeartbeat, silentAfter: number): SiteJudgeme
   // Both are of the site's own clock.
   const waited = backlog.oldest !== undefined && Date.parse(at) - Date.parse(backlog.oldest) > LATE * 1000;
   const soonFull = disk.fullInSeconds !== undefined && disk.fullInSeconds < SOON_FULL;
-  return lastError !== undefined || waited || soonFull || clockAhead(seen) !== undefined ? 'late' : 'well';
+  const short = disk.short !== undefined && disk.short.length > 0;
+  return lastError !== undefined || waited || soonFull || short || clockAhead(seen) !== undefined ? 'late' : 'well';
 }
 
 /**

@@ -38,7 +38,7 @@ const facts: SpoolFacts = {
   now,
 };
 const resident = { since: new Date('2026-11-01T00:00:00Z'), every: 60 };
-const about = { site: 'north/1', version: '1.2.3' };
+const about = { site: 'north/1', version: '1.2.3', disk: {} };
 
 async function seenIn(store: ReturnType<typeof createMemoryStore>): Promise<readonly SeenHeartbeat[]> {
   return Array.fromAsync(readHeartbeats(store, () => new Date()));
@@ -66,6 +66,25 @@ describe('heartbeatOf', () => {
       disk: { freeBytes: 1e6, freeInodes: 10, fullInSeconds: expect.any(Number) as number },
       lastError: { code: 'CONFLICT', at: '2026-11-25T11:50:00.000Z' },
     });
+  });
+
+  it('says of what there is less than the site wants', () => {
+    const disk = (thresholds: { warnFreeBytes?: number; warnFreeInodes?: number }): unknown =>
+      heartbeatOf(spoolStatus(facts), { ...about, disk: thresholds }).disk.short;
+    expect(disk({ warnFreeBytes: 1e6 })).toBeUndefined();
+    expect(disk({ warnFreeBytes: 1e6 + 1 })).toEqual(['bytes']);
+    expect(disk({ warnFreeBytes: 2e6, warnFreeInodes: 11 })).toEqual(['bytes', 'inodes']);
+  });
+
+  it('tells the last error of what waits or failed, and of nothing that was written since or is only listed', () => {
+    const codeWith = (more: Partial<SpoolFacts>): string | undefined =>
+      heartbeatOf(spoolStatus({ ...facts, ...more }), about).lastError?.code;
+    expect(codeWith({})).toBe('CONFLICT');
+    const [first, second, third] = facts.files;
+    if (first === undefined || second === undefined || third === undefined) throw new Error('there are three files');
+    expect(codeWith({ files: [first, { ...second, modified: now }, third] })).toBeUndefined();
+    const foreign = { outcome: 'foreign', code: 'NOT_PART10', retryable: false, at: now } as const;
+    expect(codeWith({ noted: new Map([[second.path, foreign]]) })).toBeUndefined();
   });
 
   it('leaves out what there is not', () => {

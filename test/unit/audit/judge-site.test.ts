@@ -41,6 +41,8 @@ describe('judgeSite, silent after ten minutes', () => {
     ['waits for 15 minutes', seen({ backlog: waitingSince('2026-11-25T11:45:00.000Z') }), 'well'],
     ['waits longer', seen({ backlog: waitingSince('2026-11-25T11:44:59.000Z') }), 'late'],
     ['full in a day', seen({ disk: { freeBytes: 1, fullInSeconds: 86_399 } }), 'late'],
+    ['less free than it wants', seen({ disk: { freeBytes: 0, short: ['bytes'] } }), 'late'],
+    ['short of nothing', seen({ disk: { freeBytes: 1, short: [] } }), 'well'],
     ['full later', seen({ disk: { freeBytes: 1, fullInSeconds: 86_400 } }), 'well'],
     ['a clock five minutes ahead', { ...seen({}), takenAt: new Date('2026-11-25T11:55:00Z') }, 'well'],
     ['a clock further ahead', { ...seen({}), takenAt: new Date('2026-11-25T11:54:59Z') }, 'late'],

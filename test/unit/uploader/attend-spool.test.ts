@@ -115,11 +115,11 @@ describe('attendSpool', () => {
   });
 
   it('a run that ends writes one without a next', async () => {
-    await beatOnce(at(), ports(store), { site: 'north', version: '1.2.3' });
+    await beatOnce(at(), ports(store), { site: 'north', version: '1.2.3', disk: {} });
     const seen = await heartbeat();
     expect(seen).toMatchObject({ site: 'north' });
     expect([seen?.every, seen?.since]).toEqual([undefined, undefined]);
     await rm(at(), { recursive: true });
-    await expect(beatOnce(at(), ports(store), { site: 'north', version: '1.2.3' })).resolves.toBeUndefined();
+    await expect(beatOnce(at(), ports(store), { site: 'north', version: '1.2.3', disk: {} })).resolves.toBeUndefined();
   });
 });
