@@ -32,7 +32,8 @@ import type { Finish } from './exit-code.ts';
 import { createProgress } from './progress.ts';
 import { stayAtSpool } from './resident-uploader.ts';
 import { loadSettings, type Settings } from './settings.ts';
-import { spoolOf } from './spool-folder.ts';
+import { DEFAULT_DATA, spoolOf } from './spool-folder.ts';
+import { mustNotBeRootsGuest } from './spool-owner.ts';
 import { printable } from './table.ts';
 import { senderOf, uploadOptionsOf, type UploadArguments } from './upload-arguments.ts';
 import { UploadNotes } from './upload-notes.ts';
@@ -46,7 +47,7 @@ export function uploadCommand(finish: Finish): Subcommand {
       "a study's folder; or, in the order of the first storestow: AET IP FOLDER STOW-URL MAPPING.plist",
     )
     .optionsGroup('What:')
-    .option('--all', 'everything in the spool')
+    .option('--all', 'everything in the spool; a resident uploader that is at it is told, and does it')
     .option('--watch', 'everything in the spool, and what arrives in it, until ended')
     .option('--here', 'in this process, though a resident uploader (--watch) is at the spool')
     .option('--spool <folder>', 'the spool (default: spool in the data folder)')
@@ -75,9 +76,9 @@ export function uploadCommand(finish: Finish): Subcommand {
     .addHelpText(
       'after',
       examples(
-        ['storestow upload --all --spool /var/spool/storestow', 'everything that waits in the spool'],
-        ['storestow upload --watch --spool /var/spool/storestow', 'the same, and what arrives, until ended'],
-        ['storestow upload /var/spool/storestow/study_1.2.3 --calling-ip 10.1.2.3', 'one study'],
+        ['storestow upload --all --spool /var/spool/storestow --config site.json', 'everything that waits in the spool'],
+        ['storestow upload --watch --spool /var/spool/storestow --config site.json', 'the same, and what arrives, until ended'],
+        ['storestow upload spool/study_1.2.3 --calling-ip 10.1.2.3 --config site.json', 'one study'],
         [
           "storestow upload --direct CT1 10.1.2.3 study_1.2.3 'https://pacs/dcm4chee-arc/aets/%@/rs/studies' map.plist",
           'the whole way without a bucket, as the first storestow did',
@@ -88,6 +89,11 @@ export function uploadCommand(finish: Finish): Subcommand {
       const seed = parseSeedArguments(args);
       const folders = seed === undefined ? args : [seed.studyFolder];
       const settings = await loadSettings(options);
+      const whole = options.all === true || options.watch === true;
+      const spools = whole
+        ? [spoolOf({ spool: options.spool, data: settings.data })]
+        : folders.map((folder) => dirname(resolve(folder)));
+      for (const spool of spools) mustNotBeRootsGuest(spool);
       const syslog = options.syslog ?? settings.config.log.syslog;
       const log = createLog({ level: options.logLevel ?? 'warn', name: 'upload', syslog });
       const store = await openTarget(settings, options, seed, folders, log);
@@ -112,11 +118,26 @@ async function openTarget(
   folders: readonly string[],
   log: Log,
 ): Promise<ObjectStore> {
-  if (options.direct !== true) return openStore(bucket);
+  if (options.direct !== true) {
+    if (isNowhere({ config, data }, options)) throw noBucket();
+    return openStore(bucket);
+  }
   const whole = options.all === true || options.watch === true;
   const folder = whole ? spoolOf({ spool: options.spool, data }) : resolve(folders[0] ?? '');
   const { openDirectTarget } = await import('./direct-target.ts');
   return openDirectTarget({ folder, spool: whole ? folder : dirname(folder) }, config, options, seed, log);
+}
+
+/** An embedded bucket that nobody asked for, in whatever folder the command is run: nothing would ever take it on from there. */
+function isNowhere({ config, data }: Pick<Settings, 'config' | 'data'>, { bucket, data: given }: UploadArguments): boolean {
+  return bucket === undefined && config.bucket === undefined && given === DEFAULT_DATA && !existsSync(data);
+}
+
+function noBucket(): StorestowError {
+  return new StorestowError(
+    'CONFIG_INVALID',
+    'no bucket is named, and there is no folder of storestow up here; give --config, --bucket or --data, or set STORESTOW_CONFIG',
+  );
 }
 
 async function upload(
@@ -146,7 +167,8 @@ async function upload(
       const spool = spoolOf({ spool: options.spool, data });
       const reports = await noting(spool, (ports) => uploadSpool(spool, ports, uploadOptions));
       const beats = options.direct !== true && config.upload.heartbeat > 0 && gate.bucket.state === 'taking';
-      if (beats) await beatOnce(spool, { store, log, now }, { site: config.site, version: await version() });
+      if (beats)
+        await beatOnce(spool, { store, log, now }, { site: config.site, version: await version(), disk: config.upload.disk });
       return reports;
     }
     if (folders.length === 0) throw new StorestowError('USAGE', "give a study's folder, or --all");

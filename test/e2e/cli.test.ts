@@ -71,6 +71,7 @@ describe('exit code 2: usage and configuration', () => {
     ['an input that is not there', ['process', 'nowhere', '--out', 'out'], /cannot read nowhere/],
     ['a bucket address that is none', ['audit', '--bucket', 'ftp://x'], /no such bucket; write folder/],
     ['a bucket that is not there', ['audit', '--data', 'nowhere'], /there is no bucket in .*nowhere/],
+    ['upload with no bucket to go to', ['upload', '--all', '--spool', '.'], /CONFIG_INVALID: no bucket is named/],
     ['upload without a folder', ['upload', '--data', 'data'], /give a study's folder, or --all/],
     ['an archive address that is none', ['up', '.', '--archive', 'http://x/rs'], /archive\.url must end in \/studies/],
     [

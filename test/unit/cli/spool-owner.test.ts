@@ -1,0 +1,36 @@
+import { chown, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { mustNotBeRootsGuest } from '../../../cli/spool-owner.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
+
+const isRoot = process.getuid?.() === 0;
+const own = process.getuid?.() ?? 0;
+
+describe('mustNotBeRootsGuest', () => {
+  it('lets root work in a spool of its own, and in none; others go by the permissions', async () => {
+    const folder = await temporaryFolder('owner');
+    try {
+      if (isRoot) mustNotBeRootsGuest(folder.path);
+      mustNotBeRootsGuest(join(folder.path, 'missing'), 0);
+      mustNotBeRootsGuest(folder.path, own + 1);
+    } finally {
+      await folder.remove();
+    }
+  });
+
+  it('refuses root in a spool of another user, and says whom to be', async () => {
+    const folder = await temporaryFolder('owner');
+    try {
+      const spool = join(folder.path, 'spool');
+      await mkdir(spool);
+      const owner = isRoot ? 12_345 : own;
+      if (isRoot) await chown(spool, owner, owner);
+      expect(() => mustNotBeRootsGuest(spool, 0)).toThrow(
+        expect.objectContaining({ code: 'USAGE', message: expect.stringContaining(`sudo -u '#${owner}'`) as string }) as Error,
+      );
+    } finally {
+      await folder.remove();
+    }
+  });
+});
