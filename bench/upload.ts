@@ -1,6 +1,6 @@
 /**
  * A folder of DICOM files into one MinIO: `storestow upload` against rclone with 16 transfers, `aws s3 sync` and s3cmd. 1,000 files of
- * 0.5 MB, then 5 of 1 GB; each contender as a whole process with its checksums on, in turn, each into a bucket of its own that is emptied.
+ * 0.5 MB, then 5 of 1 GB; each contender as a whole process with its checksums on, in turn, into one bucket that is emptied after each.
  *
  *   npm run build && node bench/upload.ts [rounds, default 5] [small files, default 1000] [large files, default 5]
  *     [MiB of a large one, default 1024] [contenders, default all: storestow,rclone,aws,s3cmd]

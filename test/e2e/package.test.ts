@@ -34,10 +34,12 @@ describe('the package', () => {
 
   afterAll(() => folder.remove());
 
-  it('has JavaScript and types, the README and the licence, and no sources', () => {
+  it('has JavaScript and types, the README with its documents and the licence, and no sources', () => {
     expect(files).toEqual(expect.arrayContaining(['README.md', 'LICENSE', 'package.json', join('dist', 'cli', 'storestow.js')]));
     expect(files).toContain(join('dist', 'core', 'prepare-instance.d.ts'));
     expect(files).toContain(join('receiver', 'storescp.cfg'));
+    // What the README points to.
+    expect(files).toContain(join('docs', 'receiver.md'));
     expect(files.filter((file) => file.endsWith('.ts') && !file.endsWith('.d.ts'))).toEqual([]);
     expect(files.filter((file) => /^(test|bench|scripts|core|cli|functions)\b/.test(file))).toEqual([]);
   });
