@@ -13,6 +13,7 @@ import {
   type PutObjectCommandInput,
   type S3Client,
 } from '@aws-sdk/client-s3';
+import type { BodySigning } from './body-signing.ts';
 import { openBody, type OpenBody } from './object-body.ts';
 import type { ObjectBody, PutAnswer } from './object-store.ts';
 import { BEFORE_SIGNING, withoutBodySigned } from './s3-client.ts';
@@ -29,8 +30,7 @@ export interface LargeBody {
   readonly size: number;
   /** 64 hex digits. */
   readonly sha256?: string | undefined;
-  /** Whether parts are signed over their bytes in any case. */
-  readonly signBodies: boolean;
+  readonly signing: BodySigning;
 }
 
 /**
@@ -49,8 +49,8 @@ export async function putInParts(client: S3Client, input: PutObjectCommandInput,
     const upload = { Bucket, Key, UploadId: created.UploadId };
     try {
       // One that keeps the digest holds each part to it; the signature is over the header that tells it.
-      const signBodies = large.signBodies || created.ChecksumAlgorithm !== 'SHA256';
-      const sent = await sendParts(client, upload, { body, size, parts, signBodies });
+      const keepsDigests = created.ChecksumAlgorithm === 'SHA256';
+      const sent = await sendParts(client, upload, { body, size, parts, keepsDigests, signing: large.signing });
       const completed = await client.send(
         new CompleteMultipartUploadCommand({
           ...upload,
@@ -89,11 +89,13 @@ interface Parts {
   readonly size: number;
   /** SHA-256 of each, 64 hex digits. */
   readonly parts: readonly string[];
-  readonly signBodies: boolean;
+  readonly keepsDigests: boolean;
+  readonly signing: BodySigning;
 }
 
 /** When one fails the others are given up; nothing is under way any more when this rejects. */
-async function sendParts(client: S3Client, upload: Upload, { body, size, parts, signBodies }: Parts): Promise<CompletedPart[]> {
+async function sendParts(client: S3Client, upload: Upload, toSend: Parts): Promise<CompletedPart[]> {
+  const { body, size, parts, keepsDigests, signing } = toSend;
   const partSize = partSizeOf(size);
   const sent: CompletedPart[] = [];
   const failed = new AbortController();
@@ -106,9 +108,11 @@ async function sendParts(client: S3Client, upload: Upload, { body, size, parts, 
       const Body = await body.read(start, buffer.subarray(0, Math.min(partSize, size - start)));
       const PartNumber = index + 1;
       const ChecksumSHA256 = Buffer.from(parts[index] ?? '', 'hex').toString('base64');
-      const command = new UploadPartCommand({ ...upload, PartNumber, Body, ChecksumSHA256 });
-      if (!signBodies) command.middlewareStack.add(withoutBodySigned, BEFORE_SIGNING);
-      const { ETag } = await client.send(command, { abortSignal: failed.signal });
+      const { ETag } = await signing.send(keepsDigests, (signed) => {
+        const command = new UploadPartCommand({ ...upload, PartNumber, Body, ChecksumSHA256 });
+        if (!signed) command.middlewareStack.add(withoutBodySigned, BEFORE_SIGNING);
+        return client.send(command, { abortSignal: failed.signal });
+      });
       sent[index] = { PartNumber, ChecksumSHA256, ...(ETag === undefined ? {} : { ETag }) };
     }
   };

@@ -13,6 +13,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { hash } from 'node:crypto';
 import type { Readable } from 'node:stream';
+import { BodySigning } from './body-signing.ts';
 import { listingStart } from './key-order.ts';
 import { bodyBytes } from './object-body.ts';
 import { checkKey, checkPut, checkRange, checkTags } from './object-limits.ts';
@@ -46,7 +47,7 @@ class S3Store implements ObjectStore {
   readonly #bucket: string;
   readonly #multipartThreshold: number;
   /** AWS takes no time of ours for a second digest, and a bucket's policy there may insist on it. */
-  readonly #isAws: boolean;
+  readonly #signing: BodySigning;
   /** Whether the store told the digest that it found in the last body. */
   #tellsDigests = false;
 
@@ -55,7 +56,7 @@ class S3Store implements ObjectStore {
     this.#client = createS3Client(config);
     this.#bucket = config.bucket;
     this.#multipartThreshold = config.multipartThreshold;
-    this.#isAws = isAws(config);
+    this.#signing = new BodySigning(isAws(config));
   }
 
   /**
@@ -71,9 +72,11 @@ class S3Store implements ObjectStore {
       const bytes = await bodyBytes(key, body);
       const sha256 = options.sha256 ?? hash('sha256', bytes, 'hex');
       const ChecksumSHA256 = Buffer.from(sha256, 'hex').toString('base64');
-      const command = new PutObjectCommand({ ...input, Body: bytes, ChecksumSHA256 });
-      if (this.#tellsDigests && !this.#isAws) command.middlewareStack.add(withoutBodySigned, BEFORE_SIGNING);
-      const answer = await this.#client.send(command);
+      const answer = await this.#signing.send(this.#tellsDigests, (signed) => {
+        const command = new PutObjectCommand({ ...input, Body: bytes, ChecksumSHA256 });
+        if (!signed) command.middlewareStack.add(withoutBodySigned, BEFORE_SIGNING);
+        return this.#client.send(command);
+      });
       this.#tellsDigests = answer.ChecksumSHA256 === ChecksumSHA256;
       return { etag: unquoted(answer.ETag), ...(this.#tellsDigests ? { sha256 } : {}) };
     } catch (error) {
@@ -92,7 +95,7 @@ class S3Store implements ObjectStore {
   ): Promise<PutAnswer> {
     // The server checks the condition with the last request only; asking first saves sending all of it.
     if (options.ifAbsent === true && (await this.head(key)) !== undefined) throw preconditionFailed(key);
-    const large = { key, body, size, sha256: options.sha256, signBodies: this.#isAws };
+    const large = { key, body, size, sha256: options.sha256, signing: this.#signing };
     const { etag, ...told } = await putInParts(this.#client, input, large);
     return { etag: unquoted(etag), ...told };
   }

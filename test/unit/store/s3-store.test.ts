@@ -92,6 +92,54 @@ describe('the S3 adapter', () => {
     for (const { headers } of requests) expect(headers.authorization).toMatch(/SignedHeaders=[^,]*x-amz-checksum-sha256/);
   });
 
+  describe('at a bucket whose policy insists on signed bodies', () => {
+    const unsigned = ({ headers }: IncomingMessage): boolean => headers['x-amz-content-sha256'] === 'UNSIGNED-PAYLOAD';
+    const puts = (): boolean[] => requests.filter(({ method }) => method === 'PUT').map((request) => unsigned(request));
+    const insisting =
+      (taken: Answer): Answer =>
+      (request, response) =>
+        (request.method === 'PUT' && unsigned(request) ? error(403, 'AccessDenied') : taken)(request, response);
+    const telling: Answer = (_, response) =>
+      response.writeHead(200, { etag: '"e"', 'x-amz-checksum-sha256': sha256.toString('base64') }).end();
+
+    it('sends a PUT that is denied once more, signed, and each later one so', async () => {
+      answers = [insisting(telling)];
+      for (let times = 0; times < 4; times++)
+        expect(await store.put('key', body, { ifAbsent: true })).toEqual({ etag: 'e', sha256: sha256.toString('hex') });
+      expect(puts()).toEqual([false, true, false, false, false]);
+    });
+
+    it('so with parts', async () => {
+      const xml: Answer = (request, response) => {
+        const created = request.url?.includes('uploads') === true;
+        response
+          .writeHead(200, { 'content-type': 'application/xml', etag: '"p"', 'x-amz-checksum-algorithm': 'SHA256' })
+          .end(
+            created
+              ? '<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>'
+              : '<CompleteMultipartUploadResult><ETag>"e-3"</ETag></CompleteMultipartUploadResult>',
+          );
+      };
+      answers = [insisting(xml)];
+      const large = Buffer.alloc(17 * 1024 * 1024, 7);
+      for (let times = 0; times < 2; times++) expect(await store.put('key', large)).toEqual({ etag: 'e-3' });
+      expect(puts()[0]).toBe(true);
+      expect(puts().filter((left) => !left)).toHaveLength(6);
+      expect(puts().slice(-3)).toEqual([false, false, false]);
+      expect(requests.filter(({ method }) => method === 'DELETE')).toEqual([]);
+    });
+
+    it('takes a denial of the signed one too for what it is, and no other failure for a denial', async () => {
+      answers = [telling, error(403, 'AccessDenied')];
+      await store.put('key', body);
+      await expect(store.put('key', body)).rejects.toMatchObject({ code: 'STORE_DENIED' });
+      expect(puts()).toEqual([false, true, false]);
+      answers = [error(412, 'PreconditionFailed')];
+      await expect(store.put('key', body, { ifAbsent: true })).rejects.toMatchObject({ code: 'PRECONDITION_FAILED' });
+      expect(puts()).toEqual([false, true, false, true]);
+    });
+  });
+
   it.each([
     ['one that holds them to their digest', { 'x-amz-checksum-algorithm': 'SHA256' }, 'UNSIGNED-PAYLOAD'],
     ['one that does not', {}, undefined],
