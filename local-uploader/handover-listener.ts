@@ -2,7 +2,7 @@
  * The resident uploader's end of the socket, `.storestow/resident` of its spool, for its user alone.
  *
  * A socket is made under a name of its own and then moved to that place in one step, so that there is never a moment without a
- * listener, and whoever is killed in between has changed nothing. What lies in the place is looked at when the uploader starts, and now
+ * listener, and whoever is killed in between leaves nothing but that, which the next one removes. What lies in the place is looked at when the uploader starts, and now
  * and then after that:
  *
  * | in the place                         | what is done                                                                |
@@ -13,7 +13,7 @@
  * | a link, a file, anything else        | not the uploader's: it stays, and is told                                   |
  */
 import { randomBytes } from 'node:crypto';
-import { lstat, rename, unlink } from 'node:fs/promises';
+import { lstat, readdir, rename, unlink } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join, resolve } from 'node:path';
 import type { Log } from '../core/logging.ts';
@@ -32,6 +32,10 @@ export interface ListenerOptions {
 
 /** Milliseconds that a word may take to come; it is sent at once. */
 const WORD_TIMEOUT = 5000;
+/** Milliseconds from then on until the answer is on its way; about as long as an exec waits for it. */
+const ANSWER_TIMEOUT = 10_000;
+/** A socket that is not in its place yet. */
+const NOT_IN_PLACE = /^r\.[0-9a-f]{6}$/;
 /** At once; an exec that does not get in does the work. */
 const MAX_CONNECTIONS = 256;
 
@@ -132,6 +136,7 @@ export class HandoverListener {
       await closeServer(server);
       throw error;
     }
+    await removeLeftSockets(stateFolder(this.#spool));
   }
 
   async #listen(path: string): Promise<Server> {
@@ -139,8 +144,9 @@ export class HandoverListener {
     server.maxConnections = MAX_CONNECTIONS;
     const begun = Promise.withResolvers<undefined>();
     server.once('error', begun.reject).once('listening', () => begun.resolve(undefined));
-    // The socket is made within the call; its mode is what the umask leaves.
-    const umask = process.umask(0o177);
+    // The socket is made within the call; its mode is what the umask leaves. It is the whole process's: folders that are made meanwhile
+    // must stay ones that can be entered.
+    const umask = process.umask(0o077);
     try {
       server.listen(path);
     } finally {
@@ -153,7 +159,8 @@ export class HandoverListener {
 
   #serve(socket: Socket): void {
     let said = '';
-    const late = setTimeout(() => socket.destroy(), WORD_TIMEOUT);
+    const within = (time: number): NodeJS.Timeout => setTimeout(() => socket.destroy(), time);
+    let late = within(WORD_TIMEOUT);
     socket.setEncoding('utf8').on('error', () => socket.destroy());
     socket.on('close', () => clearTimeout(late));
     socket.on('data', (text: string) => {
@@ -161,8 +168,12 @@ export class HandoverListener {
       const end = said.indexOf('\n');
       if (end < 0 && Buffer.byteLength(said) <= MAX_WORD) return;
       clearTimeout(late);
+      late = within(ANSWER_TIMEOUT);
       socket.removeAllListeners('data').resume();
-      void this.#answer(end < 0 ? undefined : parseWord(said.slice(0, end))).then((answer) => socket.end(`${answer}\n`));
+      // Whoever asked may be stopped, and never close its end.
+      void this.#answer(end < 0 ? undefined : parseWord(said.slice(0, end))).then((answer) =>
+        socket.end(`${answer}\n`, () => socket.destroy()),
+      );
     });
   }
 
@@ -196,6 +207,17 @@ export class HandoverListener {
 /** Those who are answered now still get their answer. */
 async function closeServer(server: Server): Promise<void> {
   await new Promise((done) => server.close(done));
+}
+
+/** Of uploaders that were killed before they put theirs in the place. */
+async function removeLeftSockets(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const path = join(folder, name);
+    if (!NOT_IN_PLACE.test(name) || (await lookAt(path))?.isSocket !== true || (await isListenedTo(path))) continue;
+    await unlink(path).catch((error: unknown) => {
+      if (!isMissing(error)) throw error;
+    });
+  }
 }
 
 interface Found {

@@ -5,7 +5,7 @@ import { lstat, mkdir, readdir, readFile, rename, rm, symlink, unlink, writeFile
 import { connect, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createLog } from '../../core/logging.ts';
 import { handOver } from '../../local-uploader/hand-over.ts';
 import { HandoverListener } from '../../local-uploader/handover-listener.ts';
@@ -94,7 +94,7 @@ describe('handing over', () => {
   it('is for its user alone', async () => {
     await listen();
     expect((await lstat(state())).mode & 0o777).toBe(0o700);
-    expect((await lstat(place())).mode & 0o777).toBe(0o600);
+    expect((await lstat(place())).mode & 0o777).toBe(0o700);
     expect(await readdir(state())).toEqual(['resident']);
   });
 
@@ -180,6 +180,37 @@ describe('handing over', () => {
     expect(await handOver(place(), WORD)).toBe(true);
     expect(taken.flat()).toHaveLength(1);
     expect(await readdir(state())).toEqual(['resident']);
+  });
+
+  it('removes the socket of one that was killed before it was in its place, and nothing else', async () => {
+    const child = await listenElsewhere();
+    await rename(place(), join(state(), 'r.0123ab'));
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    const server = createServer();
+    servers.push(server);
+    await once(server.listen(join(state(), 'r.abcdef')), 'listening');
+    await writeFile(join(state(), 'r.fedcba'), '');
+    await listen();
+    expect((await readdir(state())).sort()).toEqual(['r.abcdef', 'r.fedcba', 'resident']);
+    expect(open[0]?.listening).toBe(true);
+  });
+
+  it('leaves others in this process, who make a folder meanwhile, one that they can enter', async () => {
+    const umask = vi.spyOn(process, 'umask');
+    onTestFinished(() => umask.mockRestore());
+    await listen();
+    expect(umask.mock.calls.map(([mask]) => Number(mask) & 0o700)).toEqual([0, 0]);
+  });
+
+  it('does not wait for one who got its answer and keeps the connection open', async () => {
+    await listen();
+    const stopped = connect({ path: place(), allowHalfOpen: true });
+    onTestFinished(() => void stopped.destroy());
+    stopped.write(serializeWord(WORD));
+    expect(await once(stopped.setEncoding('utf8'), 'data')).toEqual(['taken\n']);
+    await open[0]?.close();
+    expect(stopped.writable).toBe(true);
   });
 
   it('comes again where its socket was removed', async () => {
