@@ -22,7 +22,7 @@ export interface SweepOptions {
   readonly after?: string | undefined;
   readonly log: Log;
   readonly now: () => Date;
-  /** Aborted: the sweep ends early, and says so. */
+  /** Aborted: the sweep ends early, when it has dealt with what it has listed, and says so. */
   readonly stop?: AbortSignal;
 }
 
@@ -98,11 +98,13 @@ export async function sweep(
   };
   for await (const info of goRound(store, options.after)) {
     if (options.stop?.aborted === true) {
+      // Few keys of many may be looked at: what lies behind them need not be listed again for their sake.
+      await work();
       return report({ ...counts, complete: false, ...(reached === undefined ? {} : { reached }) }, options.log);
     }
     if (isLookedAt(info, options)) page.push(info);
     if (page.length === BATCH) await work();
-    if (page.length === 0) reached = info.key;
+    reached = info.key;
   }
   await work();
   return report({ ...counts, complete: true }, options.log);

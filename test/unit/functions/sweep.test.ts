@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { AuditRecord } from '../../../core/audit/record.ts';
 import { createLog } from '../../../core/logging.ts';
 import { createMemoryStore } from '../../../core/store/memory-store.ts';
-import type { ObjectStore, Tags } from '../../../core/store/object-store.ts';
+import type { ObjectInfo, ObjectStore, Tags } from '../../../core/store/object-store.ts';
 import { keepSweepPosition, readSweepPosition } from '../../../functions/sweep/sweep-position.ts';
 import { sweep, sweepState, type SweepOptions, type SweepReport } from '../../../functions/sweep/sweep.ts';
 
@@ -133,7 +133,7 @@ describe('sweep', () => {
     expect(await readSweepPosition(store)).toBeUndefined();
   });
 
-  it('has reached what it dealt with, not what it had listed', async () => {
+  it('deals with what it has listed before it ends early', async () => {
     const all = Array.from({ length: 180 }, (_, index) => `incoming/${1000 + index}`);
     const store = await filled(Object.fromEntries(all.map((key) => [key, {}])));
     const stop = new AbortController();
@@ -147,8 +147,28 @@ describe('sweep', () => {
       getTags: async (key: string) => store.getTags(key),
     });
     const { keys, report } = await run(listing, { stop: stop.signal });
-    expect(keys).toEqual(all.slice(0, 100));
-    expect(report).toMatchObject({ complete: false, reached: all[99] });
+    expect(keys).toEqual(all.slice(0, 150));
+    expect(report).toMatchObject({ complete: false, looked: 150, reached: all[149] });
+  });
+
+  it('gets past keys that are too old to be looked at, behind a page that is not full', async () => {
+    const store = createMemoryStore();
+    const stop = new AbortController();
+    const now = new Date('2026-11-24T10:00:00Z');
+    const young: ObjectInfo = { key: 'incoming/a', size: 1, etag: 'e', lastModified: new Date('2026-11-24T09:00:00Z') };
+    const old = Array.from({ length: 500 }, (_, index) => `incoming/b${1000 + index}`);
+    const listing: ObjectStore = Object.assign(Object.create(store) as ObjectStore, {
+      async *list() {
+        yield young;
+        for (const key of old) yield { ...young, key, lastModified: new Date('2026-01-01T00:00:00Z') };
+        stop.abort();
+        yield { ...young, key: 'incoming/c' };
+      },
+      getTags: async () => Promise.resolve({}),
+    });
+    const { keys, report } = await run(listing, { maxAge: 2, now: () => now, stop: stop.signal });
+    expect(keys).toEqual(['incoming/a']);
+    expect(report).toMatchObject({ complete: false, looked: 1, reached: old.at(-1) });
   });
 
   it('begins at the first where the position is none', async () => {
