@@ -16,10 +16,12 @@ import type { IngestPorts, RulesInForce } from './ports.ts';
  * | after the object arrived              | yes                                                      |
  * | before, and no other one in between   | yes                                                      |
  * | before that one                       | no, unless it came back into force: that is not told     |
+ *
+ * AWS tells Last-Modified in whole seconds: of two that are the same neither came first for certain, so the one before is taken too.
  */
 export function inForceSince(arrived: Date, kept: readonly Pick<ObjectInfo, 'key' | 'lastModified'>[]): readonly string[] {
   const latestFirst = kept.toSorted((a, b) => b.lastModified.getTime() - a.lastModified.getTime());
-  const before = latestFirst.findIndex(({ lastModified }) => lastModified <= arrived);
+  const before = latestFirst.findIndex(({ lastModified }) => lastModified < arrived);
   const candidates = before === -1 ? latestFirst : latestFirst.slice(0, before + 1);
   return candidates.flatMap(({ key }) => digestOfKey(key) ?? []);
 }

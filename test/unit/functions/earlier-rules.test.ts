@@ -14,6 +14,7 @@ describe('inForceSince', () => {
   it.each([
     ['before any', 0, 'cba'],
     ['with the first', 1, 'cba'],
+    ['at the very time that is told of the second', 3, 'cba'],
     ['under the second', 4, 'cb'],
     ['under the last', 6, 'c'],
   ])('an object that arrived %s', (_name, hour, digits) => {
