@@ -96,7 +96,7 @@ function destinationOf(name: string, to: number | string, syslog: boolean | stri
 function openSyslog(name: string, socket: string | undefined, write: (severity: Severity, line: string) => void): Syslog {
   const tag = name.startsWith('storestow') ? name : `storestow-${name}`;
   return new Syslog({ tag, socket }, () => {
-    const msg = "logger cannot write to the system's log; what is logged stands here alone";
+    const msg = "logger cannot write to the system's log; what does not come there stands here alone";
     write('warning', `${JSON.stringify({ level: 40, time: new Date().toISOString(), name, msg })}\n`);
   });
 }

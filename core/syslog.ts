@@ -49,6 +49,8 @@ export interface SyslogOptions {
   /** Default: the system's, `/dev/log` on Linux. */
   readonly socket?: string | undefined;
   readonly platform?: NodeJS.Platform;
+  /** Milliseconds, of any clock. */
+  readonly now?: () => number;
 }
 
 /** util-linux would cut a line at 1 KiB; macOS's has no such option and no such bound. */
@@ -60,13 +62,19 @@ export function loggerCommand(severity: Severity, { tag, socket, platform = proc
   ];
 }
 
+/** Milliseconds between a logger that ended and the next one for its lines. */
+const AGAIN_AFTER = 60_000;
+/** Bytes that may wait for a logger, which may hang. */
+const MAX_WAITING = 100 * 1024;
+
 export class Syslog {
   readonly #options: SyslogOptions;
   readonly #onUnavailable: () => void;
   readonly #loggers = new Map<Severity, ChildProcess>();
-  #unavailable = false;
+  readonly #endedAt = new Map<Severity, number>();
+  #told = false;
 
-  /** `onUnavailable` is called once, where there is no `logger` or it does not do its work; from then on lines are dropped here. */
+  /** `onUnavailable` is called once, where there is no `logger`, it ended or it hangs; lines that it could not get are dropped here. */
   constructor(options: SyslogOptions, onUnavailable: () => void) {
     this.#options = options;
     this.#onUnavailable = onUnavailable;
@@ -74,24 +82,30 @@ export class Syslog {
 
   /** A line with its line break. */
   write(severity: Severity, line: string): void {
-    if (this.#unavailable) return;
     const logger = this.#loggers.get(severity) ?? this.#start(severity);
-    input(logger)?.write(line);
+    const stdin = logger === undefined ? undefined : input(logger);
+    if (stdin === null || stdin === undefined) return;
+    if (stdin.writableLength > MAX_WAITING) this.#tell();
+    else stdin.write(line);
   }
 
   /**
    * It ends by itself when this process ends, and keeps it from ending no longer than its lines take; in a session of its own, where no
    * Ctrl-C at this process's terminal ends it before the last line.
    */
-  #start(severity: Severity): ChildProcess {
+  #start(severity: Severity): ChildProcess | undefined {
+    const { now = Date.now } = this.#options;
+    const endedAt = this.#endedAt.get(severity);
+    // A clock that was set back does not put it off.
+    if (endedAt !== undefined && Math.abs(now() - endedAt) < AGAIN_AFTER) return undefined;
     const [program = '', ...args] = loggerCommand(severity, this.#options);
     const logger = spawn(program, args, { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
     this.#loggers.set(severity, logger);
     const failed = (): void => {
+      if (this.#loggers.get(severity) !== logger) return;
       this.#loggers.delete(severity);
-      if (this.#unavailable) return;
-      this.#unavailable = true;
-      this.#onUnavailable();
+      this.#endedAt.set(severity, now());
+      this.#tell();
     };
     logger.once('error', failed);
     logger.once('exit', failed);
@@ -99,6 +113,12 @@ export class Syslog {
     input(logger)?.unref();
     logger.unref();
     return logger;
+  }
+
+  #tell(): void {
+    if (this.#told) return;
+    this.#told = true;
+    this.#onUnavailable();
   }
 }
 

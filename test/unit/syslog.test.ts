@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createLog } from '../../core/logging.ts';
-import { isJournal, journalPrefix, loggerCommand, severityOf } from '../../core/syslog.ts';
+import { isJournal, journalPrefix, loggerCommand, severityOf, Syslog } from '../../core/syslog.ts';
 import { temporaryFolder, type TemporaryFolder } from '../support/temporary-folder.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
@@ -90,6 +90,52 @@ describe('the logger', () => {
     process.kill(-(child.pid ?? 0), 'SIGINT');
     expect(await ended).toEqual([0, null]);
     await waitUntil('the last line is in the log', async () => (await text()) === 'the first\nthe last\n');
+  });
+
+  it('that ended is started again with a line that comes a minute later, and is told once', async () => {
+    const log = join(folder.path, 'log');
+    await writeFile(join(folder.path, 'logger'), `#!/bin/sh\nhead -n 1 >> '${log}'\n`, { mode: 0o755 });
+    vi.stubEnv('PATH', `${folder.path}:${process.env['PATH'] ?? ''}`);
+    const ended = vi.fn<() => void>();
+    let time = 0;
+    const clock = vi.fn(() => time);
+    const syslog = new Syslog({ tag: 'x', now: clock }, ended);
+    const text = async (): Promise<string> => readFile(log, 'utf8').catch(() => '');
+    syslog.write('info', 'the first\n');
+    await waitUntil('it ended', () => ended.mock.calls.length === 1);
+    time = 59_999;
+    syslog.write('info', 'too soon\n');
+    time = 60_000;
+    clock.mockClear();
+    syslog.write('info', 'the second\n');
+    await waitUntil('the second line is in the log', async () => (await text()) === 'the first\nthe second\n');
+    // It looks at the clock when it starts one, and when that has ended.
+    await waitUntil('it ended again', () => clock.mock.calls.length === 2);
+    time = 120_000;
+    syslog.write('info', 'the third\n');
+    await waitUntil('the third line is in the log', async () => (await text()).endsWith('the second\nthe third\n'));
+    expect(ended).toHaveBeenCalledTimes(1);
+  });
+
+  it('that hangs keeps no more than some lines in memory, is told, and gets the next ones when it goes on', async () => {
+    const [log, go] = [join(folder.path, 'log'), join(folder.path, 'go')];
+    const body = `#!/bin/sh\nwhile [ ! -e '${go}' ]; do sleep 0.02; done\nexec cat >> '${log}'\n`;
+    await writeFile(join(folder.path, 'logger'), body, { mode: 0o755 });
+    vi.stubEnv('PATH', `${folder.path}:${process.env['PATH'] ?? ''}`);
+    const told = vi.fn<() => void>();
+    const syslog = new Syslog({ tag: 'x' }, told);
+    for (let line = 0; line < 2000; line++) syslog.write('info', `${String(line).padEnd(1000)}\n`);
+    expect(told).toHaveBeenCalledTimes(1);
+    await writeFile(go, '');
+    const text = async (): Promise<string> => readFile(log, 'utf8').catch(() => '');
+    await waitUntil('a later line is in the log', async () => {
+      syslog.write('info', 'later\n');
+      return (await text()).includes('later\n');
+    });
+    const lines = (await text()).split('\n').filter((line) => /^\d/.test(line));
+    expect(lines.map(Number)).toEqual(lines.map((_, index) => index));
+    expect(lines.length).toBeGreaterThan(90);
+    expect(lines.length).toBeLessThan(400);
   });
 
   it('that is not there is told where the log is', async () => {
