@@ -51,7 +51,7 @@ export class FunctionChild {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
     for (const stream of [process.stdout, process.stderr]) {
-      if (stream !== null) createInterface({ input: stream }).on('line', (line) => relayLine(log, line));
+      if (stream !== null) createInterface({ input: stream }).on('line', (line) => relayLine(log, line, 'the function'));
     }
     const child = new FunctionChild(process, handler);
     await child.#answer<boolean>({

@@ -39,7 +39,7 @@ export function keepProcess({ module, args, name, log, endTimeout = 10_000 }: Ke
   async function keep(): Promise<void> {
     for (let failures = 0; !ending.signal.aborted;) {
       const startedAt = Date.now();
-      child = start(module, args, log);
+      child = start({ module, args, name, log });
       child.on('message', (message) => {
         if (message === READY) begun.resolve();
       });
@@ -85,10 +85,10 @@ async function ended(child: ChildProcess): Promise<Ended> {
   });
 }
 
-function start(module: string, args: readonly string[], log: Log): ChildProcess {
+function start({ module, args, name, log }: KeptProcessOptions): ChildProcess {
   const child = fork(module, args, { execArgv: [], stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
   for (const stream of [child.stdout, child.stderr]) {
-    if (stream !== null) createInterface({ input: stream }).on('line', (line) => relayLine(log, line));
+    if (stream !== null) createInterface({ input: stream }).on('line', (line) => relayLine(log, line, name));
   }
   child.on('error', (err) => log.error({ err }, 'a process cannot be started'));
   return child;

@@ -1,4 +1,4 @@
-/** A line that a function process printed → the log: log lines as what they are, anything else as text. */
+/** A line that a process started here printed → the log: log lines as what they are, anything else as text. */
 import type { Log } from '../core/logging.ts';
 
 /** Characters of a line that are kept. */
@@ -7,10 +7,11 @@ const MAX_LENGTH = 4096;
 /** https://getpino.io/#/docs/api?id=loggerlevels-object */
 const LEVELS = { 10: 'trace', 20: 'debug', 30: 'info', 40: 'warn', 50: 'error', 60: 'fatal' } as const;
 
-export function relayLine(log: Log, line: string): void {
+/** `name`: what the process is, for the log. */
+export function relayLine(log: Log, line: string, name: string): void {
   if (line.trim() === '') return;
   const entry = parseEntry(line);
-  if (entry === undefined) log.warn({ line: line.slice(0, MAX_LENGTH) }, 'the function printed');
+  if (entry === undefined) log.warn({ line: line.slice(0, MAX_LENGTH) }, `${name} printed`);
   else log[entry.level](entry.fields, entry.message);
 }
 

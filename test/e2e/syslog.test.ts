@@ -1,5 +1,5 @@
 /** What an uploader logs, as the system's log gets it: by the real `logger`, into a socket such as /dev/log. */
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { fork, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, fstatSync, openSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
@@ -77,6 +77,17 @@ describe('the log of an uploader', () => {
     expect(code).toBe(1);
     expect(stdout).toContain('1 failed');
     expect(stderr.match(/logger cannot write/g)).toHaveLength(1);
+  });
+
+  it('is left to who started it with a channel, as up does: no line comes twice', async () => {
+    // Where it is asked for a logger, it says that there is none.
+    const env = { ...process.env, STORESTOW_CONFIG: configured({ syslog: true }), PATH: folder.path };
+    const child = fork(ENTRY, ARGS, { cwd: folder.path, execArgv: [], silent: true, env });
+    let said = '';
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => (said += text));
+    expect(await once(child, 'close')).toEqual([1, null]);
+    expect(said).toMatch(/^\{"level":50,/);
+    expect(said).not.toContain('logger cannot write');
   });
 
   it('says its severity where standard error is the journal', async () => {

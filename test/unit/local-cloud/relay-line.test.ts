@@ -10,10 +10,10 @@ describe('relayLine', () => {
     ],
     ['{"level":50,"err":{"code":"MALFORMED"},"msg":"quarantined"}', ['error', { err: { code: 'MALFORMED' } }, 'quarantined']],
     ['{"level":30}', ['info', {}, '']],
-    ['Segmentation fault', ['warn', { line: 'Segmentation fault' }, 'the function printed']],
-    ['{"level":31,"msg":"x"}', ['warn', { line: '{"level":31,"msg":"x"}' }, 'the function printed']],
-    ['null', ['warn', { line: 'null' }, 'the function printed']],
-    ['x'.repeat(5000), ['warn', { line: 'x'.repeat(4096) }, 'the function printed']],
+    ['Segmentation fault', ['warn', { line: 'Segmentation fault' }, 'the uploader printed']],
+    ['{"level":31,"msg":"x"}', ['warn', { line: '{"level":31,"msg":"x"}' }, 'the uploader printed']],
+    ['null', ['warn', { line: 'null' }, 'the uploader printed']],
+    ['x'.repeat(5000), ['warn', { line: 'x'.repeat(4096) }, 'the uploader printed']],
     ['  ', undefined],
   ];
   it.each(table)('%s', (line, expected) => {
@@ -22,7 +22,7 @@ describe('relayLine', () => {
     for (const level of ['info', 'warn', 'error'] as const) {
       log[level] = (fields: unknown, message?: unknown) => void lines.push([level, fields, message]);
     }
-    relayLine(log, line);
+    relayLine(log, line, 'the uploader');
     expect(lines).toEqual(expected === undefined ? [] : [expected]);
   });
 });
