@@ -26,7 +26,10 @@ export function inForceSince(arrived: Date, kept: readonly Pick<ObjectInfo, 'key
   return candidates.flatMap(({ key }) => digestOfKey(key) ?? []);
 }
 
-/** Of all but the one of the digest `current`, and but for what is no longer a rule set. Throws what the store throws. */
+/** That are given: each takes a preparing of the instance and a question to the archive. */
+const MOST = 8;
+
+/** The latest `MOST` of all but the one of the digest `current`, and but for what is no longer a rule set. Throws what the store throws. */
 export function openEarlierRules(
   store: ObjectStore,
   current: string,
@@ -35,11 +38,14 @@ export function openEarlierRules(
   const ruleSetOf = openKeptRuleSets(store);
   return async function* (arrived): AsyncGenerator<RulesInForce> {
     const kept = await Array.fromAsync(store.list({ prefix: RULES_PREFIX }));
+    let given = 0;
     for (const digest of inForceSince(arrived, kept)) {
       if (digest === current) continue;
       const ruleSet = await readable(ruleSetOf(digest));
       if (ruleSet === undefined) continue;
       yield { ruleSet: { digest, json: serializeRuleSet(ruleSet) }, prepare: prepareBy(ruleSet) };
+      given += 1;
+      if (given === MOST) return;
     }
   };
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ruleSetDigest, serializeRuleSet, type RuleSet } from '../../../core/coerce/rule-set.ts';
 import { createMemoryStore } from '../../../core/store/memory-store.ts';
+import type { ObjectStore } from '../../../core/store/object-store.ts';
 import { inForceSince, openEarlierRules } from '../../../functions/ingest/earlier-rules.ts';
 
 const at = (hour: number): Date => new Date(Date.UTC(2026, 10, 24, hour));
@@ -45,5 +46,25 @@ describe('openEarlierRules', () => {
       { ruleSet: { digest: ruleSetDigest(earlier), json: serializeRuleSet(earlier) }, prepare },
     ]);
     expect(read).toEqual([earlier]);
+  });
+
+  it('gives the latest eight at most, however many there are', async () => {
+    const store = createMemoryStore();
+    const hours = new Map<string, number>();
+    for (let hour = 0; hour < 12; hour++) {
+      const set: RuleSet = { ...ruleSet('pass'), rules: [{ action: 'set', target: 'StudyID', value: String(hour) }] };
+      const key = `rules/${ruleSetDigest(set)}.json`;
+      hours.set(key, hour);
+      await store.put(key, new TextEncoder().encode(serializeRuleSet(set)));
+    }
+    const timed: ObjectStore = Object.assign(Object.create(store) as ObjectStore, {
+      async *list(options: Parameters<ObjectStore['list']>[0]) {
+        for await (const info of store.list(options)) yield { ...info, lastModified: at(hours.get(info.key) ?? 0) };
+      },
+      get: async (key: string) => store.get(key),
+    });
+    const earlierRules = openEarlierRules(timed, '0123456789ab', () => async () => Promise.reject(new Error('not called')));
+    const given = await Array.fromAsync(earlierRules(at(0)));
+    expect(given.map(({ ruleSet: { digest } }) => hours.get(`rules/${digest}.json`))).toEqual([11, 10, 9, 8, 7, 6, 5, 4]);
   });
 });
