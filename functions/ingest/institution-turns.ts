@@ -18,7 +18,7 @@ export interface StudyOfInstitution {
 interface Turn {
   readonly lease: Lease;
   readonly institution: string;
-  /** An archive is asked once a turn. Sources have addresses of their own, which may lead to one archive. */
+  /** An archive is asked once a turn, and again where it could not be. Sources have addresses of their own, which may lead to one archive. */
   readonly answers: Map<Archive, Promise<ReadonlySet<string>>>;
   /** Requests under way. */
   users: number;
@@ -81,6 +81,7 @@ export class InstitutionTurns {
       const held = await asked;
       return isOtherInstitution(institution, held) ? institutionConflict(institution, held) : undefined;
     } catch (thrown) {
+      if (answers.get(archive) === asked) answers.delete(archive);
       const { code, message } = asStorestowError(thrown, studyInstanceUID);
       return { kind: 'retryable', code, message: `not sent, for the archive could not be asked for the institution: ${message}` };
     }
