@@ -41,12 +41,16 @@ export function openTlsFiles(config: ArchiveTls, now: () => number = Date.now): 
   };
 }
 
-/** Of files that are not there, and of what is none (`system`), nothing. */
+/** Of files that cannot be looked at, and of what is none (`system`), nothing: reading says what is wrong with them. */
 function stateOf(files: readonly string[]): string {
   return files
     .map((file) => {
-      const stat = statSync(file, { bigint: true, throwIfNoEntry: false });
-      return stat === undefined ? '' : [stat.dev, stat.ino, stat.size, stat.mtimeNs, stat.ctimeNs].join(' ');
+      try {
+        const stat = statSync(file, { bigint: true });
+        return [stat.dev, stat.ino, stat.size, stat.mtimeNs, stat.ctimeNs].join(' ');
+      } catch {
+        return '';
+      }
     })
     .join('\n');
 }

@@ -1,4 +1,4 @@
-import { copyFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openTlsFiles, type CurrentTls } from '../../../core/stow/current-tls-files.ts';
@@ -24,6 +24,7 @@ describe.skipIf(requirePeer('openssl', opensslAvailable()))('the files of archiv
     files = { ca: join(folder.path, 'ca.pem'), cert: join(folder.path, 'cert.pem'), key: join(folder.path, 'key.pem') };
   });
   beforeEach(async () => {
+    await rm(files.cert, { force: true });
     await copyFile(authority.ca, files.ca);
     await put(first);
     clock = 0;
@@ -34,6 +35,11 @@ describe.skipIf(requirePeer('openssl', opensslAvailable()))('the files of archiv
   async function put({ cert, key }: Partial<IssuedCertificate>): Promise<void> {
     if (cert !== undefined) await copyFile(cert, files.cert);
     if (key !== undefined) await copyFile(key, files.key);
+  }
+  /** What `stat` says ELOOP of. */
+  async function loop(file: string): Promise<void> {
+    await rm(file);
+    await symlink(file, file);
   }
   /** A second later. */
   const later = (): ReturnType<CurrentTls> => {
@@ -60,20 +66,25 @@ describe.skipIf(requirePeer('openssl', opensslAvailable()))('the files of archiv
   it.each<[string, () => Promise<void>]>([
     ['a certificate whose key is still to come', async () => put({ cert: second.cert })],
     ['a file that is gone', async () => rm(files.key)],
+    ['a file that cannot be looked at', async () => loop(files.cert)],
     ['half of a file', async () => writeFile(files.ca, '-----BEGIN CERTIFICATE-----\nMIIB')],
   ])('stay as they were with %s, until all fit together', async (_name, change) => {
     const before = current();
     await change();
     expect(later()).toBe(before);
     expect(later()).toBe(before);
+    await rm(files.cert);
     await copyFile(authority.ca, files.ca);
     await put(second);
     expect(later()).toEqual(readTlsFiles(files));
     expect(current().cert).not.toBe(before.cert);
   });
 
-  it('must fit together at the start', async () => {
-    await put({ cert: second.cert });
+  it.each<[string, () => Promise<void>]>([
+    ['fit together', async () => put({ cert: second.cert })],
+    ['be there to be looked at', async () => loop(files.cert)],
+  ])('must %s at the start', async (_name, change) => {
+    await change();
     expect(() => openTlsFiles(files)).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }) as Error);
   });
 });
