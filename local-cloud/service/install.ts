@@ -2,11 +2,15 @@
 import { execFile } from 'node:child_process';
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { StorestowError } from '../../core/errors.ts';
 import { isOurs, type InstallStep } from './service-file.ts';
 
 const run = promisify(execFile);
+
+/** Milliseconds between two tries. */
+const TRY_AGAIN_AFTER = 500;
 
 /** A place where files of ours may lie, and which of its files can be ones. */
 export interface InstallPlace {
@@ -30,7 +34,7 @@ export async function installedFiles(places: readonly InstallPlace[], name: stri
 export async function carryOut(steps: readonly InstallStep[], say: (line: string) => void, root = ''): Promise<void> {
   for (const step of steps) {
     say(stepText(step));
-    if (step.kind === 'run') await runCommand(step.command, step.mayFail === true);
+    if (step.kind === 'run') await runCommand(step);
     else if (step.kind === 'remove') await permitted(step.path, () => rm(join(root, step.path), { force: true }));
     else await permitted(step.path, () => writeWhole(join(root, step.path), step.text));
   }
@@ -44,9 +48,10 @@ function shown(word: string): string {
   return /^[A-Za-z0-9_./:=@%+,-]+$/.test(word) ? word : JSON.stringify(word);
 }
 
-async function runCommand([program = '', ...args]: readonly string[], mayFail: boolean): Promise<void> {
+async function runCommand({ command, mayFail = false, triedFor = 0 }: Extract<InstallStep, { kind: 'run' }>): Promise<void> {
+  const [program = '', ...args] = command;
   try {
-    await run(program, args);
+    await tryFor(triedFor * 1000, async () => run(program, args));
   } catch (cause) {
     if (mayFail) return;
     const { stderr = '' } = cause as { readonly stderr?: string };
@@ -59,6 +64,20 @@ async function runCommand([program = '', ...args]: readonly string[], mayFail: b
         retryable: false,
       },
     );
+  }
+}
+
+/** A command that ended with a code; one that cannot be run at all is not there later either. */
+async function tryFor(time: number, work: () => Promise<unknown>): Promise<void> {
+  for (const until = performance.now() + time; ;) {
+    try {
+      await work();
+      return;
+    } catch (error) {
+      const { code } = error as { readonly code?: unknown };
+      if (typeof code !== 'number' || performance.now() >= until) throw error;
+    }
+    await delay(TRY_AGAIN_AFTER);
   }
 }
 

@@ -13,6 +13,8 @@ const LOG_FOLDER = '/Library/Logs';
 const UMASK = 0o077;
 /** Seconds between two starts at least. */
 const THROTTLE = 10;
+/** Seconds that a job may take to end. */
+const EXIT_TIMEOUT = 60;
 const OTHERS_READ = '0755';
 const PRIVATE = '0700';
 
@@ -47,7 +49,7 @@ function jobOf(plan: ServicePlan, program: Program): Job {
     EnvironmentVariables: { PATH: '/usr/bin:/bin:/usr/sbin:/sbin', ...environment },
     ...(kind === 'sweep' ? { StartInterval: plan.sweepEvery } : { RunAtLoad: true, KeepAlive: true }),
     ThrottleInterval: THROTTLE,
-    ExitTimeOut: 60,
+    ExitTimeOut: EXIT_TIMEOUT,
     ProcessType: 'Standard',
     SoftResourceLimits: files,
     HardResourceLimits: { ...files, Core: 0 },
@@ -86,21 +88,27 @@ export function isJobOf(file: string, name: string): boolean {
   return /^\.(?:upload|sweep|logs|receiver-\d+)\.plist$/.test(file.slice(name.length));
 }
 
+/**
+ * All files are written before the first job is started, so that one that does not start keeps no other from the next start of the
+ * machine. `launchctl bootout` may return while the job still ends, and until then `bootstrap` refuses its label.
+ */
 export function launchdInstallSteps(
   plan: ServicePlan,
   files: readonly ServiceFile[],
   installed: readonly string[],
 ): InstallStep[] {
   const { user } = plan;
+  const kept = new Set(files.map(({ path }) => path));
   return [
     { kind: 'run', command: ['id', '-u', user] },
-    ...launchdUninstallSteps(installed),
     folderOf(user, OTHERS_READ, logFolder(plan)),
     ...plan.folders.map((path) => folderOf(user, PRIVATE, path)),
-    ...files.flatMap(({ path, text }): InstallStep[] => [
-      { kind: 'write', path, text },
-      { kind: 'run', command: ['launchctl', 'bootstrap', 'system', path] },
-    ]),
+    ...files.map(({ path, text }): InstallStep => ({ kind: 'write', path, text })),
+    ...launchdUninstallSteps(installed).filter((step) => step.kind !== 'remove' || !kept.has(step.path)),
+    ...files.map(({ path }): InstallStep => ({
+      ...{ kind: 'run', command: ['launchctl', 'bootstrap', 'system', path] },
+      triedFor: EXIT_TIMEOUT + THROTTLE,
+    })),
   ];
 }
 

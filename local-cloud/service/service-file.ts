@@ -9,8 +9,14 @@ export interface ServiceFile {
 export type InstallStep =
   | { readonly kind: 'write'; readonly path: string; readonly text: string }
   | { readonly kind: 'remove'; readonly path: string }
-  /** `mayFail`: what it ends may have ended, or was never begun. */
-  | { readonly kind: 'run'; readonly command: readonly string[]; readonly mayFail?: boolean };
+  | {
+      readonly kind: 'run';
+      readonly command: readonly string[];
+      /** What it ends may have ended, or was never begun. */
+      readonly mayFail?: boolean;
+      /** Seconds in which it is tried again: what it takes the place of may still be ending. */
+      readonly triedFor?: number;
+    };
 
 /** Stands in each file that was written, so that no other is ever removed. Comments of XML have no two hyphens. */
 export function mark(name: string): string {

@@ -193,24 +193,25 @@ describe('installing', () => {
     ]);
   });
 
-  it('launchd: looks for the user first, ends what is there, makes folders, writes and starts', () => {
+  it('launchd: looks for the user first, makes folders, writes all, ends what is there, starts what may still be ending', () => {
     const jobs = launchdFiles(plan);
     const old = '/Library/LaunchDaemons/storestow.receiver-11119.plist';
-    const steps = launchdInstallSteps(plan, jobs, [old]);
-    expect(steps.slice(0, 3)).toEqual([
-      { kind: 'run', command: ['id', '-u', 'dicom'] },
-      { kind: 'run', command: ['launchctl', 'bootout', 'system/storestow.receiver-11119'], mayFail: true },
-      { kind: 'remove', path: old },
-    ]);
+    const again = '/Library/LaunchDaemons/storestow.upload.plist';
+    const steps = launchdInstallSteps(plan, jobs, [old, again]);
+    const bootout = (label: string): object => ({
+      ...{ kind: 'run', command: ['launchctl', 'bootout', `system/${label}`], mayFail: true },
+    });
+    expect(steps[0]).toEqual({ kind: 'run', command: ['id', '-u', 'dicom'] });
     expect(steps).toContainEqual({
       kind: 'run',
       command: ['install', '-d', '-o', 'dicom', '-m', '0700', `${options.spool}/receiving`],
     });
-    expect(steps.slice(-2)).toEqual([
-      { kind: 'write', ...jobs.at(-1) },
-      { kind: 'run', command: ['launchctl', 'bootstrap', 'system', jobs.at(-1)?.path] },
+    expect(steps.slice(steps.findIndex(({ kind }) => kind === 'write'))).toEqual([
+      ...jobs.map((job) => ({ kind: 'write', ...job })),
+      ...[bootout('storestow.receiver-11119'), { kind: 'remove', path: old }, bootout('storestow.upload')],
+      ...jobs.map(({ path }) => ({ kind: 'run', command: ['launchctl', 'bootstrap', 'system', path], triedFor: 70 })),
     ]);
-    expect(launchdUninstallSteps([old])).toEqual(steps.slice(1, 3));
+    expect(launchdUninstallSteps([old])).toEqual([bootout('storestow.receiver-11119'), { kind: 'remove', path: old }]);
   });
 
   it.each([
