@@ -18,7 +18,10 @@ export interface ListedFile {
 export interface FolderListing {
   /** Regular files, by name within their folder. */
   readonly files: readonly ListedFile[];
-  /** Symbolic links, sockets, devices, folders that cannot be read, names that are not UTF-8: left where they are. */
+  /**
+   * Symbolic links, sockets, devices, folders that cannot be read, what cannot be looked at (a path that is too long, a damaged disk),
+   * names that are not UTF-8: left where they are.
+   */
   readonly others: readonly string[];
   /** Sub-folders, the inner ones first. */
   readonly folders: readonly string[];
@@ -46,9 +49,10 @@ export async function listFolder(folder: string, { recursive }: { readonly recur
         if (entry.name.toString() !== STATE_FOLDER && (await walked(path))) folders.push(path);
         else others.push(path);
       } else {
-        const stats = await lstat(path, { bigint: true }).catch(ignoreMissing);
+        const stats = await lstat(path, { bigint: true }).catch((error: unknown) => (isMissing(error) ? undefined : 'unseen'));
         if (stats === undefined) continue;
-        if (stats.isFile()) files.push({ path, identity: identityOf(stats) });
+        if (stats === 'unseen') others.push(path);
+        else if (stats.isFile()) files.push({ path, identity: identityOf(stats) });
         else if (!stats.isDirectory()) others.push(path);
       }
     }
@@ -70,7 +74,7 @@ export async function listFolder(folder: string, { recursive }: { readonly recur
 /** Whether nothing has come into these folders, or gone from them, since: what is written in place changes none. */
 export async function areUnchanged(changed: FolderListing['changed']): Promise<boolean> {
   for (const [path, time] of changed) {
-    const stats = await lstat(path, { bigint: true }).catch(ignoreMissing);
+    const stats = await lstat(path, { bigint: true }).catch(() => undefined);
     if (stats?.mtimeNs !== time) return false;
   }
   return true;
@@ -111,9 +115,4 @@ function notAFolder(path: string): StorestowError {
 
 export function isMissing(error: unknown): boolean {
   return error instanceof Error && (error as NodeJS.ErrnoException).code === 'ENOENT';
-}
-
-function ignoreMissing(error: unknown): undefined {
-  if (isMissing(error)) return undefined;
-  throw error;
 }
