@@ -168,11 +168,14 @@ async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/** The names of `folder` and of those above it up to `top`, as far as the folders that have these names may be read. */
+/** Of a folder that may not be read, and of one whose file system syncs no folders (autofs, squashfs, some of macOS). */
+const CANNOT_SYNC: ReadonlySet<string | undefined> = new Set(['EACCES', 'EINVAL', 'EROFS', 'EPERM']);
+
+/** The names of `folder` and of those above it up to `top`, as far as the folders that have these names can be synced. */
 async function syncWay(folder: string, top: string): Promise<void> {
   for (let current = folder; current.length >= top.length && current !== dirname(current); current = dirname(current))
     await syncFolder(dirname(current)).catch((error: unknown) => {
-      if (errorCode(error) !== 'EACCES') throw error;
+      if (!CANNOT_SYNC.has(errorCode(error))) throw error;
     });
 }
 

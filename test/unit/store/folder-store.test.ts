@@ -1,5 +1,5 @@
 /** What the embedded bucket does on its own disk; the contract suite has the rest. */
-import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, stat, utimes, writeFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -167,6 +167,45 @@ describe('the folder store', () => {
     await rename(join(path, 'moved'), join(path, 'objects'));
     expect(await readdir(join(path, 'writing'))).toEqual([]);
     await store.put('key', text('x'));
+  });
+});
+
+describe('a folder that cannot be synced', () => {
+  let folder: TemporaryFolder;
+  beforeEach(async () => {
+    folder = await temporaryFolder('unsynced');
+  });
+  afterEach(async () => {
+    vi.restoreAllMocks();
+    await folder.remove();
+  });
+
+  /** From now on. */
+  async function failSync(path: string, code: string): Promise<void> {
+    const handle = await open(path);
+    const { ino } = await handle.stat();
+    await handle.close();
+    const prototype = Object.getPrototypeOf(handle) as FileHandle;
+    const sync = Reflect.get(prototype, 'sync');
+    vi.spyOn(prototype, 'sync').mockImplementation(async function (this: FileHandle) {
+      if ((await this.stat()).ino === ino) throw Object.assign(new Error('as the test wants it'), { code });
+      return sync.call(this);
+    });
+  }
+
+  it.each(['EACCES', 'EINVAL', 'EROFS', 'EPERM'])('above the bucket stands in no way (%s)', async (code) => {
+    await failSync(folder.path, code);
+    await new ObjectFiles(join(folder.path, 'bucket')).prepare();
+    expect(await readdir(join(folder.path, 'bucket', 'objects'))).toHaveLength(256);
+  });
+
+  it.each([
+    ['above the bucket, whose disk fails', 'EIO', '.', 'STORE_UNAVAILABLE'],
+    ['the bucket itself', 'EROFS', 'bucket', 'STORE_DENIED'],
+  ])('%s', async (_name, errno, path, code) => {
+    await mkdir(join(folder.path, 'bucket'));
+    await failSync(join(folder.path, path), errno);
+    await expect(new ObjectFiles(join(folder.path, 'bucket')).prepare()).rejects.toMatchObject({ code });
   });
 });
 
