@@ -82,6 +82,8 @@ function headerText(value: string | string[] | undefined): string {
 /**
  * A TLS alert that comes with the end of the connection says why a client certificate is refused. undici would report the end alone,
  * unless the alert ends the socket first.
+ *
+ * What is returned is the socket (its type does not say so): through that alone undici ends an attempt for which no request waits any more.
  */
 function createConnector(tls: CurrentTls): buildConnector.connector {
   let built: { readonly of: TlsMaterial; readonly connect: buildConnector.connector } | undefined;
@@ -92,7 +94,7 @@ function createConnector(tls: CurrentTls): buildConnector.connector {
       const secureContext = options.protocol === 'https:' ? { secureContext: secureContextOf(material) } : {};
       built = { of: material, connect: buildConnector({ ...secureContext, allowH2: false }) };
     }
-    built.connect(options, (...result) => {
+    return built.connect(options, (...result) => {
       const [, socket] = result;
       socket?.once('error', (alert: Error) => socket.destroy(alert));
       callback(...result);

@@ -149,6 +149,25 @@ describe('openHttp', () => {
     expect(await client(origin).request({ ...post(1), signal: stop.signal })).toMatchObject({ failure: 'aborted' });
   });
 
+  it('ends a connection that is being made for what was stopped, and makes another for what comes next', async () => {
+    const sockets: Socket[] = [];
+    const stop = new AbortController();
+    // TLS that never comes about, then none.
+    const server = createTcpServer((socket) => {
+      if (sockets.push(socket.on('error', () => undefined)) === 1) stop.abort();
+      else socket.destroy();
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    closing.push(async () => {
+      for (const socket of sockets) socket.destroy();
+      return new Promise((resolve) => server.close(resolve));
+    });
+    const http = client(`https://127.0.0.1:${String((server.address() as AddressInfo).port)}`);
+    expect(await http.request({ ...GET, signal: stop.signal })).toMatchObject({ failure: 'aborted' });
+    expect(await http.request(GET)).toMatchObject({ kind: 'failed' });
+    expect(sockets).toHaveLength(2);
+  });
+
   it('takes an answer that comes before the body was sent', async () => {
     const origin = await serve((_: IncomingMessage, response: ServerResponse) => response.writeHead(413).end('too large'));
     const result = await client(origin).request(post(400));
