@@ -4,7 +4,7 @@
  */
 import { hash } from 'node:crypto';
 import { z } from 'zod';
-import { StorestowError } from '../errors.ts';
+import { asStorestowError, StorestowError } from '../errors.ts';
 import { encodeKeyPart } from '../store/object-key.ts';
 import type { ObjectStore } from '../store/object-store.ts';
 
@@ -76,12 +76,20 @@ export async function* readHeartbeats(store: ObjectStore, now: () => Date): Asyn
     const asOf = head.asOf ?? now();
     const ageInSeconds = Math.max(0, Math.round((asOf.getTime() - head.lastModified.getTime()) / 1000));
     const heartbeat = size > MAX_BYTES ? invalid(key, 'is larger than a heartbeat can be') : await readHeartbeat(store, key);
+    if (heartbeat === undefined) continue;
     yield { key, ageInSeconds, takenAt: head.lastModified, heartbeat };
   }
 }
 
-async function readHeartbeat(store: ObjectStore, key: string): Promise<Heartbeat | StorestowError> {
-  const body = await (await store.get(key)).bytes();
+/** `undefined` where it has been removed meanwhile. */
+async function readHeartbeat(store: ObjectStore, key: string): Promise<Heartbeat | StorestowError | undefined> {
+  let body: Uint8Array;
+  try {
+    body = await (await store.get(key)).bytes();
+  } catch (thrown) {
+    if (asStorestowError(thrown).code === 'OBJECT_NOT_FOUND') return undefined;
+    throw thrown;
+  }
   try {
     return parseHeartbeat(body, key);
   } catch (thrown) {

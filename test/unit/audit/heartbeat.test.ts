@@ -158,6 +158,21 @@ describe('a heartbeat in the bucket', () => {
     expect(await seenIn(store)).toMatchObject([{ heartbeat: { code: 'HEARTBEAT_INVALID' } }]);
   });
 
+  it('one that is removed while it is read hides no other one', async () => {
+    const store = createMemoryStore();
+    for (const site of ['a', 'south']) await putHeartbeat(store, { ...good, site });
+    const shrinking = Object.assign(Object.create(store) as typeof store, {
+      list: () => store.list({ prefix: 'heartbeats/' }),
+      async head(key: string) {
+        const head = await store.head(key);
+        if (key === heartbeatKey('a')) await store.delete(key);
+        return head;
+      },
+      get: async (key: string) => store.get(key),
+    });
+    expect(await seenIn(shrinking)).toMatchObject([{ heartbeat: { site: 'south' } }]);
+  });
+
   it('may say more than this version knows', () => {
     const more = { ...good, site: 'a', weather: 'fine' };
     expect(parseHeartbeat(new TextEncoder().encode(JSON.stringify(more)), heartbeatKey('a'))).toEqual({ ...good, site: 'a' });
