@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { COMMAND_LINE, loadConfig, parseConfig } from '../core/config/load.ts';
 import { receiverSchema, type Config, type ReceiverConfig } from '../core/config/schema.ts';
 import { StorestowError } from '../core/errors.ts';
+import { foldersOfOthers } from '../local-cloud/service/folder-owners.ts';
 import { carryOut, installedFiles, stepText, type InstallPlace } from '../local-cloud/service/install.ts';
 import type { InstallStep, ServiceFile } from '../local-cloud/service/service-file.ts';
 import { planService, type ServicePlan } from '../local-cloud/service/service-plan.ts';
@@ -161,10 +162,13 @@ async function printOrInstall(options: Options, supervision: Supervision): Promi
   });
   const root = rootOf(options);
   const files = await supervision.files(plan, root);
+  const ofOthers = await foldersOfOthers(plan, root);
   if (options.install !== true) {
     process.stdout.write(files.map(({ path: file, text }) => `### ${file}\n${text}`).join('\n'));
+    for (const sentence of ofOthers) process.stderr.write(`storestow: --install would refuse this: ${sentence}\n`);
     return;
   }
+  if (ofOthers.length > 0) throw new StorestowError('USAGE', ofOthers.join('\n'));
   const installed = await installedFiles(supervision.places(options.name), options.name, root);
   await take(supervision.install(plan, files, installed, root), options);
 }

@@ -44,7 +44,8 @@ export function stepText(step: InstallStep): string {
   return step.kind === 'run' ? `run ${step.command.map(shown).join(' ')}` : `${step.kind} ${shown(step.path)}`;
 }
 
-function shown(word: string): string {
+/** A word of a command as a person can read it. */
+export function shown(word: string): string {
   return /^[A-Za-z0-9_./:=@%+,-]+$/.test(word) ? word : JSON.stringify(word);
 }
 

@@ -4,7 +4,7 @@
  */
 import { execFile, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -242,6 +242,31 @@ describe('storestow service', () => {
     expect(stdout).toMatch(/^would write \/etc\/systemd\/system\/storestow\.target$/m);
     expect(stdout).toMatch(/^would run systemctl restart storestow\.target/m);
     expect(await readdir(folder.path)).toEqual(['con fig.json']);
+  });
+
+  it.each([
+    ['systemd', []],
+    ['systemd', ['--root', '.']],
+    ['launchd', []],
+  ])('for %s %j takes no folder that holds what is of another, and says so', async (supervisor, root) => {
+    const path = await configured();
+    const moved = at('moved');
+    const upload = { after: 'move', moveTo: root.length === 0 ? moved : '/moved' };
+    await writeFile(path, JSON.stringify({ upload }));
+    await mkdir(join(moved, '2019'), { recursive: true });
+    const args = ['service', '--for', supervisor, '--config', path, '--user', 'no-such-user-here', ...root];
+    const where = ['--spool', at('spool'), '--data', at('data')];
+    const printed = await runStorestow([...args, ...where], { cwd: folder.path });
+    expect(printed.code).toBe(0);
+    expect(printed.stdout).toContain('### /');
+    expect(printed.stderr).toContain(`storestow: --install would refuse this: ${moved} holds something and belongs to `);
+    const dryRun = await runStorestow([...args, ...where, '--install', '--dry-run'], { cwd: folder.path });
+    expect(dryRun).toMatchObject({ code: 2, stdout: '' });
+    expect(dryRun.stderr).toMatch(/^storestow: USAGE: [^\n]*\/moved holds something/);
+    // Not for its being refused alone: nothing is there to take.
+    await rm(join(moved, '2019'), { recursive: true });
+    const empty = await runStorestow([...args, ...where, '--install', '--dry-run'], { cwd: folder.path });
+    expect(empty).toMatchObject({ code: 0, stderr: '' });
   });
 
   it("goes by the version of this machine's systemd, and not where the units are another system's", async () => {
