@@ -19,6 +19,7 @@ import {
 import { decideSender, readAnnouncements } from './announced-senders.ts';
 import { HandledFiles } from './handled-files.ts';
 import { isMissing } from './list-files.ts';
+import { mustMoveElsewhere } from './move-elsewhere.ts';
 import { collectLeftLocks } from './study-lock.ts';
 import { prepareUpload, type Senders, type StudyUpload, type UploadOptions, type UploadPorts } from './upload-study.ts';
 import { uploadLimits } from './upload-limits.ts';
@@ -43,7 +44,8 @@ interface Part {
 
 /**
  * Every folder of the spool and the files beside them, one report each, in that order. A folder that cannot be worked on (locked
- * out, unreadable) does not stop the others: the first such error is thrown when all are done. Throws `SPOOL_INVALID`.
+ * out, unreadable) does not stop the others: the first such error is thrown when all are done. Throws `SPOOL_INVALID`, and
+ * `CONFIG_INVALID` where files would move to a place where they are uploaded again.
  *
  * `handled` is kept from one call to the next by an uploader that stays: what it has is not read again.
  */
@@ -55,6 +57,7 @@ export async function uploadSpool(
 ): Promise<UploadReport[]> {
   const root = resolve(spool);
   const state = options.state ?? stateFolder(root);
+  if (options.after === 'move' && options.moveTo !== undefined) await mustMoveElsewhere(root, resolve(options.moveTo));
   await collectLeftLocks(state);
   const limits = uploadLimits(options.concurrency, ports, { held: true });
   const begin = (): void => {
@@ -88,7 +91,8 @@ export async function uploadSpool(
         }),
       );
     }
-    await Promise.race([Promise.all(underWay.values()), delay(RELOOK, undefined, { ref: false })]);
+    do await Promise.race([Promise.all(underWay.values()), delay(RELOOK, undefined, { ref: false })]);
+    while (underWay.size > 0 && limits.gate.isClosed);
   } while (underWay.size > 0 && options.ending?.aborted !== true);
   await Promise.all(underWay.values());
   clearTimeout(timer);

@@ -9,6 +9,7 @@ import { stateFolder } from '../core/spool-layout.ts';
 import { forgetAnnouncements } from './announced-senders.ts';
 import { FolderRun } from './folder-run.ts';
 import { isMissing } from './list-files.ts';
+import { mustMoveElsewhere } from './move-elsewhere.ts';
 import { oneAtATime } from './study-lock.ts';
 import { uploadLimits, type UploadLimits } from './upload-limits.ts';
 import type { UploadOptions, UploadPorts } from './upload-options.ts';
@@ -18,7 +19,7 @@ export type { Senders, UploadOptions, UploadPorts } from './upload-options.ts';
 
 /**
  * For a study's folder; `uploadSpool` is for a spool. Throws `SPOOL_INVALID` where the folder is missing, cannot be listed or locked,
- * `CONFIG_INVALID` for `move` without a place to move to. A folder that is missing where an uploader has been counts as done: a second
+ * `CONFIG_INVALID` for `move` without a place to move to, or to one where it would be uploaded again. A folder that is missing where an uploader has been counts as done: a second
  * exec comes after the first one has emptied it.
  */
 export async function uploadStudy(
@@ -28,6 +29,7 @@ export async function uploadStudy(
   limits: UploadLimits = uploadLimits(options.concurrency, ports),
 ): Promise<UploadReport> {
   const upload = prepareUpload(folder, ports, options, limits);
+  if (options.after === 'move' && options.moveTo !== undefined) await mustMoveElsewhere(resolve(folder), resolve(options.moveTo));
   await upload.run();
   return upload.report();
 }

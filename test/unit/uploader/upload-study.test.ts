@@ -158,6 +158,32 @@ describe('the uploader', () => {
       });
     });
 
+    it.each([
+      ['the folder itself', 'study', 'study'],
+      ['a folder below it', 'study', 'study/done/deep'],
+      ['the folder beside which it lies', 'study', '.'],
+      ['the spool that it lies in', 'spool/study', 'spool/done'],
+      ['the same by a link', 'spool/study', 'link/done'],
+    ])('does not move where it would be uploaded again: %s', async (_, source, moveTo) => {
+      await mkdir(at('spool', 'receiving'), { recursive: true });
+      await symlink(at('spool'), at('link'));
+      await lay(`${source}/a`, image(1));
+      const options: UploadOptions = { ...quick, after: 'move', moveTo: at(moveTo) };
+      await expect(uploadStudy(at(source), portsOf(memory), options)).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+      const whole = uploadSpool(dirname(at(source)), portsOf(memory), options);
+      await expect(whole).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+      expect(await keys()).toEqual([]);
+      expect(await left()).toEqual(['link', `${source}/a`]);
+    });
+
+    it('moves to a place that holds the spool', async () => {
+      await lay('deep/spool/study/a', image(1));
+      await lay('deep/spool/b', image(2));
+      await mkdir(at('deep', 'spool', 'receiving'));
+      await uploadSpool(at('deep', 'spool'), portsOf(memory), { ...quick, after: 'move', moveTo: folder.path });
+      expect(await left()).toEqual(['spool/b', 'study/a']);
+    });
+
     it('leaves a file that is being written for the next run, and takes it when it has settled', async () => {
       await lay('study/young', image(1), new Date());
       await lay('study/old', image(2));
