@@ -70,6 +70,11 @@ export class BucketGate {
     return this.#bucket;
   }
 
+  /** Nothing that comes is tried before the next round. */
+  get isClosed(): boolean {
+    return this.#bucket.state !== 'taking' && !(this.#bucket.state === 'probing' && !this.#bucket.tried);
+  }
+
   /** Why the file is not to be tried now; `undefined` where it is. */
   refusal({ name, large }: WaitingFile): StorestowError | undefined {
     const failed = this.#failed.get(name);

@@ -81,6 +81,8 @@ export class FolderRun {
       const cleared = await this.#clearUp(listing);
       if (ending?.aborted === true) return;
       if (this.#underWay.size > 0) await this.#untilChange(listing, round);
+      // However many more come: the bucket is asked again in the next round, which must begin.
+      else if (this.#limits.gate.isClosed) return;
       else if (round.waiting === pending.length) {
         if (pending.length === 0) this.#handled.noteQuiet(cleared && this.#isAllHandled(listing) ? listing : undefined, now);
         if (round.waiting === 0 || waited >= patience) return;
@@ -113,12 +115,12 @@ export class FolderRun {
     await Promise.all(round.finishing);
   }
 
-  /** Until a large file is done, or others have come: an hour's upload holds none of them up. */
+  /** Until a large file is done, or others have come that may be tried: an hour's upload holds none of them up. */
   async #untilChange({ changed }: FolderListing, { waiting }: Round): Promise<void> {
     let done = false;
     const one = Promise.race(this.#underWay.values()).then(() => (done = true));
     do await Promise.race([one, delay(RELOOK, undefined, { ref: false })]);
-    while (!done && waiting === 0 && (await areUnchanged(changed)));
+    while (!done && (this.#limits.gate.isClosed || (waiting === 0 && (await areUnchanged(changed)))));
   }
 
   #isDone(file: ListedFile): boolean {

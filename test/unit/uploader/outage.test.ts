@@ -176,8 +176,8 @@ describe('the resident uploader', () => {
     await watching;
   });
 
-  function watch(): void {
-    const given = ports();
+  function watch(other: Partial<UploadPorts> = {}): void {
+    const given = { ...ports(), ...other };
     gate = new BucketGate(given);
     watching = watchSpool(at(), { ...given, gate }, options, { signal: ending.signal, every: 50, random: () => 0 });
   }
@@ -216,6 +216,24 @@ describe('the resident uploader', () => {
     // Behind the one that was taken, each may overtake those that are under way beside it.
     const sent = puts.slice(before + 1).flatMap((name) => (name === 'manifest' ? [] : [Number(name.split('.').at(-1))]));
     for (const [index, number] of sent.entries()) expect(Math.abs(index + 1 - number)).toBeLessThanOrEqual(CONCURRENCY);
+  });
+
+  it('begins another round, and comes back to its post, however fast files arrive', async () => {
+    await receive(1);
+    refuse = () => 'STORE_UNAVAILABLE';
+    let arrived = 1;
+    let arriving = true;
+    // No listing is the last one that finds something new.
+    watch({
+      onStep: async (step) => {
+        if (step === 'listed' && arriving) await receive((arrived += 1));
+      },
+    });
+    await untilProbed(2);
+    refuse = () => undefined;
+    await waitUntil('one is there that came while others did', async () => (await stored()).length > 5);
+    arriving = false;
+    await waitUntil('all are there', async () => (await stored()).length === arrived);
   });
 
   it('files that the bucket never takes hold up no others, however old they are', async () => {
