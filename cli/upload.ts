@@ -34,6 +34,7 @@ import { stayAtSpool } from './resident-uploader.ts';
 import { loadSettings, type Settings } from './settings.ts';
 import { DEFAULT_DATA, spoolOf } from './spool-folder.ts';
 import { mustNotBeRootsGuest } from './spool-owner.ts';
+import { mustBeStudy } from './study-folder.ts';
 import { printable } from './table.ts';
 import { senderOf, uploadOptionsOf, type UploadArguments } from './upload-arguments.ts';
 import { UploadNotes } from './upload-notes.ts';
@@ -90,6 +91,7 @@ export function uploadCommand(finish: Finish): Subcommand {
       const folders = seed === undefined ? args : [seed.studyFolder];
       const settings = await loadSettings(options);
       const whole = options.all === true || options.watch === true;
+      if (!whole) for (const folder of folders) mustBeStudy(folder);
       const spools = whole
         ? [spoolOf({ spool: options.spool, data: settings.data })]
         : folders.map((folder) => dirname(resolve(folder)));

@@ -156,12 +156,17 @@ describe('what storescp starts', () => {
     expect((await runStorestow(args)).stdout).toMatch(/^0 uploaded/);
   });
 
-  it('does not let the resident uploader take a folder of its own for a study', async () => {
+  it('takes no folder of the spool for a study, nor the spool itself, beside a resident uploader or without one', async () => {
+    const refused = async (...names: string[]): Promise<void> => {
+      await mkdir(at('spool', ...names), { recursive: true });
+      const finished = await runStorestow(['upload', at('spool', ...names), ...settings()]);
+      expect(finished, names.join('/')).toMatchObject({ code: 2, stdout: '' });
+      expect(finished.stderr, names.join('/')).toMatch(/^storestow: USAGE: .* --all --spool /);
+    };
+    for (const names of [['receiving'], ['received', '10.0.0.1'], []]) await refused(...names);
+    expect(await readdir(spool())).toEqual(['received', 'receiving']);
     await stay();
-    for (const name of ['received', 'receiving', 'set-aside', '.storestow']) {
-      await mkdir(at('spool', name), { recursive: true });
-      expect((await runStorestow(['upload', at('spool', name), ...settings()])).stdout, name).toMatch(/^0 uploaded/);
-    }
+    for (const name of ['received', 'receiving', 'set-aside', '.storestow']) await refused(name);
   });
 
   it('does the work itself beside a resident uploader that has no bucket', async () => {

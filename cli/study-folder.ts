@@ -1,0 +1,34 @@
+/** What `storestow upload FOLDER` takes for a study. */
+import { existsSync } from 'node:fs';
+import { basename, dirname, resolve } from 'node:path';
+import { StorestowError } from '../core/errors.ts';
+import { NOT_STUDIES, RECEIVED_FOLDER, receivingFolder, stateFolder } from '../core/spool-layout.ts';
+
+/**
+ * A spool, and what storescp has in it, have rules of their own (who sent a file, whether it is whole), which hold for the spool as a
+ * whole alone. Throws `USAGE` for:
+ *
+ * | folder                                            | the spool             |
+ * |---------------------------------------------------|-----------------------|
+ * | `receiving`, `received`, `set-aside`, `.storestow` | what it lies in       |
+ * | a sender's, in the `received` of a spool          | what that lies in     |
+ * | one with `receiving` or `.storestow` in it        | itself                |
+ */
+export function mustBeStudy(folder: string): void {
+  const spool = spoolWith(resolve(folder));
+  if (spool === undefined) return;
+  throw new StorestowError('USAGE', `${folder} is no study's folder, but a spool or a part of one; use --all --spool ${spool}`, {
+    object: folder,
+  });
+}
+
+function spoolWith(path: string): string | undefined {
+  const parent = dirname(path);
+  if (NOT_STUDIES.has(basename(path))) return parent;
+  if (basename(parent) === RECEIVED_FOLDER && isSpool(dirname(parent))) return dirname(parent);
+  return isSpool(path) ? path : undefined;
+}
+
+function isSpool(path: string): boolean {
+  return existsSync(stateFolder(path)) || existsSync(receivingFolder(path));
+}
