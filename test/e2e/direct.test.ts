@@ -187,9 +187,11 @@ describe('storestow upload in the order of the first storestow', () => {
 
   it('without --direct the files go to the bucket, and nothing to the archive', async () => {
     const { sopInstanceUIDs } = await study(3);
-    expect((await run(['upload', ...seed()])).code).toBe(0);
+    expect((await run(['upload', ...seed()])).stderr).toMatch(/^storestow: CONFIG_INVALID: no bucket is named/);
+    expect(await left()).toHaveLength(3);
+    expect((await run(['upload', '--bucket', 'folder:bucket', ...seed()])).code).toBe(0);
     expect(await left()).toEqual([]);
-    const store = await openFolderStore(at('storestow-data', 'bucket'));
+    const store = await openFolderStore(at('bucket'));
     try {
       const keys: (ObjectKeyParts | undefined)[] = [];
       for await (const { key } of store.list({ prefix: 'incoming/' })) keys.push(parseObjectKey(key));
