@@ -57,6 +57,7 @@ export class BucketGate {
   readonly #failed = new Map<string, OwnFailure>();
   #largeToo = false;
   #refused = 0;
+  #rounds = 0;
   #round: RoundEnd = { taken: false };
   /** What a doubtful file failed with. */
   #doubt: StorestowError | undefined;
@@ -68,6 +69,11 @@ export class BucketGate {
 
   get bucket(): BucketState {
     return this.#bucket;
+  }
+
+  /** Begun so far. What was refused in one, or failed, may be tried in the next. */
+  get rounds(): number {
+    return this.#rounds;
   }
 
   /** Nothing that comes is tried before the next round. */
@@ -173,7 +179,15 @@ export class BucketGate {
   beginRound(): void {
     this.#bucket = atRoundStart(this.#bucket);
     this.#refused = 0;
+    this.#rounds += 1;
     this.#round = { taken: false };
+  }
+
+  /** Within a round that lasts: another one begins for what waits, or, where nothing could be tried, the pause before it. */
+  goOn(): void {
+    const { state } = this.#bucket;
+    if (state !== 'taking') this.endRound({ whole: false });
+    if (state !== 'probing') this.beginRound();
   }
 
   /** `whole`: the round met all that waits; nothing was left to another uploader. */

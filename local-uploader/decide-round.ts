@@ -1,4 +1,4 @@
-/** When the resident uploader tries again: all of the spool, by how the bucket was in the round before, and a file that failed by itself. */
+/** When the resident uploader tries again: all of the spool, by how the bucket is, and a file that failed by itself. */
 import type { BucketState } from './bucket-state.ts';
 
 export interface NextRound {
@@ -10,6 +10,11 @@ export interface NextRound {
 const FIRST = 1000;
 /** Milliseconds between two probes at most. */
 const LONGEST = 60_000;
+
+/** Milliseconds within a round after which what failed in it is tried again. */
+const TRIED_AGAIN = 60_000;
+/** Milliseconds within a round in which a file is found that is tried alone. */
+const PROBE_FOUND = 10_000;
 
 /** Milliseconds before a file that failed for its own sake is tried again; doubles from there. */
 const FIRST_OF_FILE = 60_000;
@@ -40,5 +45,27 @@ export function decideRound(bucket: BucketState, random: number): NextRound {
       return { after: 0 };
     case 'out':
       return { after: Math.min(FIRST * 2 ** bucket.outage.probes, LONGEST) * (0.5 + random / 2) };
+  }
+}
+
+/**
+ * Milliseconds until what a round would be the start of is done within one that lasts: a large file may be on its way for an hour, or
+ * others arrive all the time.
+ *
+ * | the bucket                              | after                              |
+ * |-----------------------------------------|------------------------------------|
+ * | takes what there is                     | a minute: what failed is tried again |
+ * | is back, or out                         | as between two rounds              |
+ * | is to be probed, and no file was found  | ten seconds                        |
+ */
+export function pauseWithinRound(bucket: BucketState, random: number): number {
+  switch (bucket.state) {
+    case 'taking':
+      return TRIED_AGAIN;
+    case 'probing':
+      return PROBE_FOUND;
+    case 'back':
+    case 'out':
+      return decideRound(bucket, random).after ?? 0;
   }
 }

@@ -47,6 +47,8 @@ export class FolderRun {
   readonly #underWay = new Map<string, Promise<void>>();
   /** Where files were removed. */
   readonly #emptied = new Set<string>();
+  /** Of the gate's. */
+  #rounds = 0;
   /** Milliseconds since 1970. */
   #newestWrite: number | undefined;
   readonly tally = new UploadTally();
@@ -67,6 +69,7 @@ export class FolderRun {
     const { settle, patience = DEFAULT_PATIENCE, recursive = true, ending } = this.#options;
     let waited = 0;
     for (;;) {
+      this.#beginRound();
       const now = this.#ports.now();
       this.#carrier.senders = (await this.#options.senders?.()) ?? this.#carrier.senders;
       const listing = await listFolder(this.#root, { recursive });
@@ -75,6 +78,7 @@ export class FolderRun {
       this.tally.forgetWaiting();
       this.#listOthers(listing);
       const pending = listing.files.filter((file) => !this.#underWay.has(file.path) && !this.#isDone(file)).sort(oldestFirst);
+      if (pending.length > 0) await this.#keepNames();
       const round: Round = { manifests: this.#manifestsOf(pending.length), finishing: [], waiting: 0 };
       await this.#workOff(pending, round);
       if (ending?.aborted === true) await Promise.all(this.#underWay.values());
@@ -91,6 +95,23 @@ export class FolderRun {
         waited += pause;
       }
     }
+  }
+
+  /** What was left in the gate's round before is tried again: ours may last much longer. */
+  #beginRound(): void {
+    const { rounds } = this.#limits.gate;
+    if (rounds !== this.#rounds) this.#staying.beginRound();
+    this.#rounds = rounds;
+  }
+
+  /**
+   * That storescp's exec has moved a file to its sender's folder is on no disk before somebody sees to it. Sent and removed before, it
+   * could be back in `receiving/` after a loss of power, and would be sent again as from nobody.
+   */
+  async #keepNames(): Promise<void> {
+    if (this.#options.place !== 'received') return;
+    // The sender's folder may be as new.
+    for (const folder of [dirname(this.#root), this.#root]) await syncFolder(folder);
   }
 
   /**
@@ -115,12 +136,13 @@ export class FolderRun {
     await Promise.all(round.finishing);
   }
 
-  /** Until a large file is done, or others have come that may be tried: an hour's upload holds none of them up. */
+  /** Until a large file is done, or others may be tried, old ones or such as have come: an hour's upload holds none of them up. */
   async #untilChange({ changed }: FolderListing, { waiting }: Round): Promise<void> {
+    const { gate } = this.#limits;
     let done = false;
     const one = Promise.race(this.#underWay.values()).then(() => (done = true));
     do await Promise.race([one, delay(RELOOK, undefined, { ref: false })]);
-    while (!done && (this.#limits.gate.isClosed || (waiting === 0 && (await areUnchanged(changed)))));
+    while (!done && this.#rounds === gate.rounds && (gate.isClosed || (waiting === 0 && (await areUnchanged(changed)))));
   }
 
   #isDone(file: ListedFile): boolean {

@@ -106,7 +106,7 @@ export class HandledFolder {
   }
 }
 
-/** The files of one run that stay: also those that are to be tried again by the next one. */
+/** The files of one run that stay: also those that are to be tried again in the next round. */
 export class StayingFiles {
   readonly #handled: HandledFolder;
   readonly #left = new Set<string>();
@@ -123,9 +123,13 @@ export class StayingFiles {
     if (!this.#handled.judge(file, judgement)) this.leave(file);
   }
 
-  /** Not looked at again in this run, unless it changes. */
+  /** Not looked at again in this round, unless it changes. */
   leave(file: ListedFile): void {
     this.#left.add(nameOf(file));
+  }
+
+  beginRound(): void {
+    this.#left.clear();
   }
 
   isLeft(file: ListedFile): boolean {

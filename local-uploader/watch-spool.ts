@@ -11,6 +11,7 @@ import { receivedFolder } from '../core/spool-layout.ts';
 import { BucketGate } from './bucket-gate.ts';
 import { decideRound } from './decide-round.ts';
 import { HandledFiles } from './handled-files.ts';
+import { keepAsking } from './keep-asking.ts';
 import { uploadSpool } from './upload-spool.ts';
 import type { UploadOptions, UploadPorts } from './upload-study.ts';
 
@@ -44,7 +45,12 @@ export async function watchSpool(
       if (!told) await onListening?.(() => notices.hear());
       const gathered = untilLater(GATHER, signal);
       gate.beginRound();
-      gate.endRound({ whole: await uploadAll(spool, { ...ports, gate }, { ...options, ending: signal }, handled) });
+      const over = new AbortController();
+      const asking = keepAsking(gate, random, over.signal);
+      const whole = await uploadAll(spool, { ...ports, gate }, { ...options, ending: signal }, handled);
+      over.abort();
+      await asking;
+      gate.endRound({ whole });
       const { after } = decideRound(gate.bucket, random());
       if (after !== undefined) await untilLater(after, signal);
       else {

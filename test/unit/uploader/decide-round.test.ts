@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { TAKING, type BucketState } from '../../../local-uploader/bucket-state.ts';
-import { decideRound, pauseOfFile } from '../../../local-uploader/decide-round.ts';
+import { decideRound, pauseOfFile, pauseWithinRound } from '../../../local-uploader/decide-round.ts';
 
 const out = (probes: number): BucketState => ({ state: 'out', outage: outage(probes) });
 const outage = (probes: number) => ({ since: new Date(0), code: 'STORE_UNAVAILABLE', sent: 'instance', probes }) as const;
@@ -32,5 +32,16 @@ describe('decideRound', () => {
     ['after a day of probes, at the least', out(1500), 0, 30_000],
   ])('a bucket that %s', (_, bucket, random, after) => {
     expect(decideRound(bucket, random)).toEqual(after === undefined ? {} : { after });
+  });
+});
+
+describe('pauseWithinRound', () => {
+  it.each<[string, BucketState, number]>([
+    ['takes all', TAKING, 60_000],
+    ['is back', { state: 'back', outage: outage(9) }, 0],
+    ['was not asked', { state: 'probing', outage: outage(9), tried: false }, 10_000],
+    ['is out', out(2), 4000],
+  ])('a bucket that %s', (_, bucket, after) => {
+    expect(pauseWithinRound(bucket, 1)).toBe(after);
   });
 });

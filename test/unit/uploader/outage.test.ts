@@ -236,6 +236,63 @@ describe('the resident uploader', () => {
     await waitUntil('all are there', async () => (await stored()).length === arrived);
   });
 
+  describe('while a large file is on its way', () => {
+    /** Of the large one; the bucket has begun with it. */
+    const LARGE = 99;
+    let go: PromiseWithResolvers<undefined>;
+
+    beforeEach(async () => {
+      go = Promise.withResolvers<undefined>();
+      const begun = Promise.withResolvers<undefined>();
+      const given = ports();
+      const put: ObjectStore['put'] = async (key, body, about) => {
+        if (key.includes(`${uid(LARGE)}~`)) {
+          begun.resolve(undefined);
+          await go.promise;
+        }
+        return given.store.put(key, body, about);
+      };
+      await mkdir(at('received', '10.0.0.1'), { recursive: true });
+      const image = buildImage({ sopUID: uid(LARGE), rows: 3000, columns: 3000, pixels: new Uint8Array(18_000_000) });
+      await writeFile(at('received', '10.0.0.1', 'large'), image);
+      watch({ store: { ...given.store, put } });
+      await begun.promise;
+    });
+    afterEach(() => go.resolve(undefined));
+
+    it('a small one that the bucket does not take holds up no others', async () => {
+      refuse = (name) => (name === uid(1) ? 'STORE_UNAVAILABLE' : undefined);
+      await receive(1);
+      await untilProbed(0);
+      await receive(2);
+      await receive(3, 3, '10.0.0.2');
+      await waitUntil('the others are there', async () => (await stored()).length === 2);
+      go.resolve(undefined);
+      await waitUntil('the large one, too', async () => (await stored()).includes(uid(LARGE)));
+    });
+
+    it('one that failed is tried again though the round lasts', async () => {
+      refuse = (name) => (name === uid(1) ? 'STORE_DENIED' : undefined);
+      await receive(1);
+      const sent = (): number => puts.filter((name) => name === uid(1)).length;
+      await waitUntil('it is refused', () => sent() === 1);
+      expect(gate.bucket.state).toBe('taking');
+      gate.goOn();
+      await waitUntil('it is sent again', () => sent() === 2);
+    });
+
+    it('an outage begins, is probed less and less often, and ends', async () => {
+      refuse = () => 'STORE_UNAVAILABLE';
+      for (const number of range(20)) await receive(number);
+      await untilProbed(0);
+      const first = puts.length;
+      const probes = await untilProbed(2);
+      expect(puts.length - first).toBeLessThanOrEqual(probes);
+      refuse = () => undefined;
+      await waitUntil('all others are there', async () => (await stored()).length === 20);
+    });
+  });
+
   it('files that the bucket never takes hold up no others, however old they are', async () => {
     for (const number of range(20)) await receive(number);
     refuse = (name) => (Number(name.split('.').at(-1)) <= 6 ? 'STORE_UNAVAILABLE' : undefined);
