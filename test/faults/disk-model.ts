@@ -12,9 +12,12 @@ interface DataChange {
   readonly bytes?: Buffer;
 }
 
-/** In one step. `with`: what is one step with it, in another folder: a file system that keeps a journal does both or neither. */
+/**
+ * In one step. `with`: what is one step with it, in another folder: a file system that keeps a journal does both or neither, with all that
+ * was done in them before.
+ */
 interface NameChange {
-  readonly with?: object;
+  readonly with?: Rename;
   readonly remove?: string;
   readonly set?: readonly [name: string, node: Node];
 }
@@ -25,6 +28,11 @@ interface FileNode {
   durable: Buffer;
   pending: DataChange[];
   applied: number;
+}
+
+interface Rename {
+  readonly from: FolderNode;
+  readonly to: FolderNode;
 }
 
 interface FolderNode {
@@ -78,9 +86,11 @@ export class DiskModel {
     if (sync === undefined) return false;
     const { node, upTo } = sync;
     const count = Math.max(0, upTo - node.applied);
-    if (node.kind === 'file') node.durable = withData(node.durable, node.pending.splice(0, count));
-    else node.durable = withNames(node.durable, node.pending.splice(0, count));
-    node.applied += count;
+    if (node.kind === 'folder') keepNames(node, count);
+    else {
+      node.durable = withData(node.durable, node.pending.splice(0, count));
+      node.applied += count;
+    }
     return count > 0;
   }
 
@@ -206,7 +216,7 @@ export class DiskModel {
     if (source.folder === target.folder) {
       changeNames(source.folder, { remove: source.name, set: [target.name, node] });
     } else {
-      const step = {};
+      const step: Rename = { from: source.folder, to: target.folder };
       changeNames(target.folder, { set: [target.name, node], with: step });
       changeNames(source.folder, { remove: source.name, with: step });
     }
@@ -280,6 +290,18 @@ function changeNames(folder: FolderNode, change: NameChange): void {
   if (change.remove !== undefined) folder.current.delete(change.remove);
   if (change.set !== undefined) folder.current.set(...change.set);
   folder.pending.push(change);
+}
+
+/** On the disk are the first so many changes of the folder's names, and in other folders what is one step with one of them. */
+function keepNames(folder: FolderNode, count: number): void {
+  const kept = folder.pending.splice(0, count);
+  folder.durable = withNames(folder.durable, kept);
+  folder.applied += count;
+  for (const { with: rename } of kept) {
+    const other = rename?.from === folder ? rename.to : rename?.from;
+    const at = other?.pending.findIndex((change) => change.with === rename) ?? -1;
+    if (rename !== undefined && other !== undefined && at >= 0) keepNames(other, at + 1);
+  }
 }
 
 function withNames(names: ReadonlyMap<string, Node>, changes: readonly NameChange[]): Map<string, Node> {
