@@ -85,8 +85,9 @@ async function ended(child: ChildProcess): Promise<Ended> {
   });
 }
 
+/** In a group of its own: a Ctrl-C is its starter's, who ends it in its turn. */
 function start({ module, args, name, log }: KeptProcessOptions): ChildProcess {
-  const child = fork(module, args, { execArgv: [], stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+  const child = fork(module, args, { execArgv: [], stdio: ['ignore', 'pipe', 'pipe', 'ipc'], detached: true });
   for (const stream of [child.stdout, child.stderr]) {
     if (stream !== null) createInterface({ input: stream }).on('line', (line) => relayLine(log, line, name));
   }

@@ -56,6 +56,12 @@ describe('keepProcess', () => {
     expect(await afterStarts(1)).toEqual([process.pid]);
   });
 
+  it("is in a group of its own, which a terminal's Ctrl-C does not reach", async () => {
+    const { pid } = keep('stays');
+    await afterStarts(1);
+    expect(() => process.kill(-(pid ?? 0), 0)).not.toThrow();
+  });
+
   it('has begun when the module says that it is ready', async () => {
     const { begun } = keep('readies');
     await afterStarts(1);
