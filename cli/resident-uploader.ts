@@ -14,7 +14,7 @@ import { UploadNotes } from './upload-notes.ts';
 import { version } from './version.ts';
 
 /** Seconds; an exec of `storescp -xcs` comes sooner after the last instance, and with it the sender's address. */
-const ANNOUNCED_WITHIN = 60;
+export const ANNOUNCED_WITHIN = 60;
 
 export interface Resident {
   readonly args: UploadArguments;

@@ -30,7 +30,7 @@ import {
 } from './command.ts';
 import type { Finish } from './exit-code.ts';
 import { createProgress } from './progress.ts';
-import { stayAtSpool } from './resident-uploader.ts';
+import { ANNOUNCED_WITHIN, stayAtSpool } from './resident-uploader.ts';
 import { loadSettings, type Settings } from './settings.ts';
 import { DEFAULT_DATA, spoolOf } from './spool-folder.ts';
 import { mustNotBeRootsGuest } from './spool-owner.ts';
@@ -50,7 +50,7 @@ export function uploadCommand(finish: Finish): Subcommand {
     .optionsGroup('What:')
     .option('--all', 'everything in the spool; a resident uploader that is at it is told, and does it')
     .option('--watch', 'everything in the spool, and what arrives in it, until ended')
-    .option('--here', 'in this process, though a resident uploader (--watch) is at the spool')
+    .option('--here', 'in this process, though others are at the spool; a study whose sender is not told yet waits a minute')
     .option('--spool <folder>', 'the spool (default: spool in the data folder)')
     .option('--calling-ip <address>', "the sender's IP address, storescp's #r with -dhl")
     .option('--calling-aet <title>', 'AE title of a file that names none in (0002,0016)')
@@ -168,7 +168,7 @@ async function upload(
   try {
     if (options.all === true) {
       const spool = spoolOf({ spool: options.spool, data });
-      const reports = await noting(spool, (ports) => uploadSpool(spool, ports, uploadOptions));
+      const reports = await noting(spool, (ports) => uploadSpool(spool, ports, spoolOptions(uploadOptions, options)));
       const beats = options.direct !== true && config.upload.heartbeat > 0 && gate.bucket.state === 'taking';
       if (beats)
         await beatOnce(spool, { store, log, now }, { site: config.site, version: await version(), disk: config.upload.disk });
@@ -184,6 +184,14 @@ async function upload(
   } finally {
     progress.stop();
   }
+}
+
+/**
+ * `--here` is for who comes by while others receive (the sweep of a service): a study that its exec has yet to announce waits for it, as a
+ * resident uploader lets it. Without it, it is storescp's own exec, or a person, who comes when all is there.
+ */
+function spoolOptions(options: UploadOptions, { here = false }: UploadArguments): UploadOptions {
+  return here ? { ...options, announcedWithin: ANNOUNCED_WITHIN } : options;
 }
 
 /** For whoever uploads what this run leaves behind. The run itself does not need it, and may be what makes room on a full disk. */

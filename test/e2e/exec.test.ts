@@ -1,6 +1,6 @@
 /** What storescp starts, with a resident uploader at the spool and without: a real storescp, the `storestow` command from its sources. */
 import { execFile, spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
@@ -10,6 +10,7 @@ import { openFolderStore } from '../../core/store/folder-store.ts';
 import { parseObjectKey } from '../../core/store/object-key.ts';
 import { shellQuote } from '../../local-cloud/storescp-command.ts';
 import { startStorescp, type RunningStorescp } from '../../local-cloud/storescp.ts';
+import { announceSender } from '../../local-uploader/announced-senders.ts';
 import { buildImage, type BuiltImage } from '../support/build-dicom.ts';
 import { freePort } from '../support/free-port.ts';
 import { requirePeer } from '../support/peers.ts';
@@ -188,6 +189,27 @@ describe('what storescp starts', () => {
     expect(await readdir(at('spool', 'study_1'))).toEqual(['a']);
     await runStorestow(['upload', at('spool', 'study_1'), '--calling-ip', '10.0.0.7', ...settings()]);
     await untilStored('1.2.3.1 from 10.0.0.7', '1.2.3.2 from 10.0.0.1');
+  });
+
+  it('and so does a sweep (--here); whoever asks for the whole spool without it says that all is there', async () => {
+    await write(at('spool', 'study_1', 'a'), { sopUID: '1.2.3.1' });
+    expect(await runStorestow([...everything(), '--here'])).toMatchObject({
+      code: 75,
+      stdout: expect.stringMatching(/^0 uploaded, 0 there already, 1 still being written/) as string,
+    });
+    await announceSender(at('spool', 'study_1'), at('spool', '.storestow'), {
+      at: Date.now(),
+      sender: { callingIP: '10.0.0.7' },
+    });
+    expect(await runStorestow([...everything(), '--here'])).toMatchObject({ code: 0 });
+    await write(at('spool', 'study_2', 'b'), { sopUID: '1.2.3.2' });
+    expect(await runStorestow([...everything(), '--here'])).toMatchObject({ code: 75 });
+    const before = new Date(Date.now() - 61_000);
+    await utimes(at('spool', 'study_2'), before, before);
+    expect(await runStorestow([...everything(), '--here'])).toMatchObject({ code: 0 });
+    await write(at('spool', 'study_3', 'c'), { sopUID: '1.2.3.3' });
+    expect(await runStorestow(everything())).toMatchObject({ code: 0 });
+    expect(await stored()).toEqual(['1.2.3.1 from 10.0.0.7', '1.2.3.2 from ', '1.2.3.3 from ']);
   });
 
   describe.skipIf(requirePeer("DCMTK's storescp and storescu", installed))('with storescp', () => {
