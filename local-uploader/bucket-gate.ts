@@ -84,7 +84,9 @@ export class BucketGate {
   /** Why the file is not to be tried now; `undefined` where it is. */
   refusal({ name, large }: WaitingFile): StorestowError | undefined {
     const failed = this.#failed.get(name);
-    if (failed !== undefined && performance.now() < failed.until) return failed.error;
+    // What may help may have been the bucket's fault: in an outage it is as good a file to ask with as any.
+    const rests = failed !== undefined && (this.#bucket.state === 'taking' || !failed.error.retryable);
+    if (rests && performance.now() < failed.until) return failed.error;
     const passes = this.#passes(name, large);
     if (passes) return undefined;
     this.#refused += 1;
@@ -141,7 +143,7 @@ export class BucketGate {
 
   #remember(name: string, error: StorestowError, othersTaken: boolean): void {
     if (this.#bucket.state !== 'taking') this.#triedFiles.add(name);
-    else if (!error.retryable && (othersTaken || !isOfBucket(error.code))) {
+    else if (error.code !== 'FILE_CHANGED' && (othersTaken || (!error.retryable && !isOfBucket(error.code)))) {
       const failures = (this.#failed.get(name)?.failures ?? 0) + 1;
       this.#failed.set(name, { error, failures, until: performance.now() + pauseOfFile(failures) });
       forgetFirst(this.#failed);

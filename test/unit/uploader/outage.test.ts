@@ -8,7 +8,7 @@ import { createMemoryStore } from '../../../core/store/memory-store.ts';
 import { parseObjectKey } from '../../../core/store/object-key.ts';
 import type { ObjectStore } from '../../../core/store/object-store.ts';
 import { BucketGate } from '../../../local-uploader/bucket-gate.ts';
-import { uploadExitCode, type UploadReport } from '../../../local-uploader/upload-report.ts';
+import { uploadExitCode, type FileReport, type UploadReport } from '../../../local-uploader/upload-report.ts';
 import { uploadSpool } from '../../../local-uploader/upload-spool.ts';
 import type { UploadOptions, UploadPorts } from '../../../local-uploader/upload-study.ts';
 import { watchSpool } from '../../../local-uploader/watch-spool.ts';
@@ -315,6 +315,37 @@ describe('the resident uploader', () => {
     await utimes(at('received', '10.0.0.1', '00002'), new Date(), new Date());
     await waitUntil('it is sent again', () => sent() === 2);
   });
+
+  it.each(['STORE_UNAVAILABLE', 'CHECKSUM_MISMATCH'] as const)(
+    'a file for which alone the bucket answers %s has its tries once, and not in each round',
+    async (code) => {
+      for (const number of range(3)) await receive(number);
+      refuse = (name) => (name === uid(2) ? code : undefined);
+      // Others are taken between its first try and its last.
+      const tried = Promise.withResolvers<undefined>();
+      const othersTaken = Promise.withResolvers<undefined>();
+      const given = ports();
+      const put: ObjectStore['put'] = async (key, body, about) => {
+        if (!key.includes(`${uid(2)}~`)) await tried.promise;
+        else if (puts.includes(uid(2))) await othersTaken.promise;
+        else tried.resolve(undefined);
+        return given.store.put(key, body, about);
+      };
+      const onProgress = ({ outcome }: FileReport): void => {
+        if (outcome === 'uploaded') othersTaken.resolve(undefined);
+      };
+      watch({ store: { ...given.store, put }, onProgress });
+      await waitUntil('the others are there', async () => (await stored()).length === 2);
+      const sent = (): number => puts.filter((name) => name === uid(2)).length;
+      await waitUntil('it has had its tries', () => sent() === TRIES);
+      // Each of these is a round behind the one before.
+      for (const number of range(3, 4)) {
+        await receive(number);
+        await waitUntil('it is there', async () => (await stored()).length === number - 1);
+      }
+      expect(sent()).toBe(TRIES);
+    },
+  );
 
   it('nothing waits any more: it is at its post again', async () => {
     await receive(1);
