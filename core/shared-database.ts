@@ -5,6 +5,8 @@
 import { DatabaseSync } from 'node:sqlite';
 
 const SQLITE_BUSY = 5;
+const SQLITE_CORRUPT = 11;
+const SQLITE_NOTADB = 26;
 /** Milliseconds; transactions are a few rows, so the wait for another process is short unless the disk is stuck. */
 const BUSY_TIMEOUT = 10_000;
 /** Milliseconds between two tries to open. */
@@ -27,10 +29,21 @@ export function openSharedDatabase(path: string): DatabaseSync {
   }
 }
 
-/** Whether another process had it locked. SQLite tells more in the upper bits, such as that it recovers what a killed one has left. */
+/** Whether another process had it locked. */
 export function isBusy(error: unknown): boolean {
-  if (!(error instanceof Error) || !('errcode' in error) || typeof error.errcode !== 'number') return false;
-  return (error.errcode & 0xff) === SQLITE_BUSY;
+  return resultOf(error) === SQLITE_BUSY;
+}
+
+/** Whether what is in the file can be read no more, or never was a database. */
+export function isDamaged(error: unknown): boolean {
+  const result = resultOf(error);
+  return result === SQLITE_CORRUPT || result === SQLITE_NOTADB;
+}
+
+/** SQLite tells more in the upper bits, such as that it recovers what a killed process has left. */
+function resultOf(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !('errcode' in error) || typeof error.errcode !== 'number') return undefined;
+  return error.errcode & 0xff;
 }
 
 /** Takes the write lock first, so that what `work` reads still holds when it commits. */

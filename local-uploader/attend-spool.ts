@@ -5,7 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { putHeartbeat } from '../core/audit/heartbeat.ts';
 import type { DiskThresholds } from '../core/config/schema.ts';
-import { asStorestowError } from '../core/errors.ts';
+import { asStorestowError, type StorestowError } from '../core/errors.ts';
 import type { Log } from '../core/logging.ts';
 import type { ObjectStore } from '../core/store/object-store.ts';
 import { decideDisk, type DiskAlarm } from './decide-disk.ts';
@@ -45,6 +45,7 @@ export async function attendSpool(
   const { log, now } = ports;
   const resident = { since: now(), every };
   const heart = new Heart(ports.store, log);
+  const look = new Look(spool, log);
   let alarm: DiskAlarm | undefined;
   let next = -Infinity;
   let beating: Promise<void> | undefined;
@@ -54,7 +55,7 @@ export async function attendSpool(
     const begun = performance.now();
     let took = 0;
     try {
-      const status = await lookQuickly(spool, now());
+      const status = await look.at(now());
       took = performance.now() - begun;
       const decision = decideDisk(alarm, status.disk, thresholds, status.at);
       ({ alarm } = decision);
@@ -78,14 +79,33 @@ export async function attendSpool(
 /** Of a run that ends; what fails here is told, and is no failure of the run. */
 export async function beatOnce(spool: string, { store, log, now }: AttendPorts, uploader: Uploader): Promise<void> {
   try {
-    await new Heart(store, log).beat(await lookQuickly(spool, now()), uploader);
+    await new Heart(store, log).beat(await new Look(spool, log).at(now()), uploader);
   } catch (thrown) {
     log.warn({ err: asStorestowError(thrown, spool) }, 'the spool cannot be looked at; there is no heartbeat of this run');
   }
 }
 
-async function lookQuickly(spool: string, now: Date): Promise<SpoolStatus> {
-  return spoolStatus(await lookAtSpool(spool, now, { studies: false }));
+class Look {
+  readonly #spool: string;
+  readonly #log: Log;
+  #unread = false;
+
+  constructor(spool: string, log: Log) {
+    this.#spool = spool;
+    this.#log = log;
+  }
+
+  /** Quickly. What the uploaders noted only counts: without it the disk is watched all the same. */
+  async at(now: Date): Promise<SpoolStatus> {
+    let unread = false;
+    const onUnread = (err: StorestowError): void => {
+      unread = true;
+      if (!this.#unread) this.#log.warn({ err }, 'what was noted of uploads cannot be read; the heartbeat counts none of it');
+    };
+    const facts = await lookAtSpool(this.#spool, now, { studies: false, onUnread });
+    this.#unread = unread;
+    return spoolStatus(facts);
+  }
 }
 
 class Heart {

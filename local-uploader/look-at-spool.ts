@@ -21,19 +21,19 @@ const AT_ONCE = 16;
 /** Milliseconds since an uploader's last word from which it is not at work any more. */
 const SILENT = 10_000;
 
-/**
- * `studies`: files are looked into for their study, which takes a while where thousands wait. Throws `SPOOL_INVALID` where there is no
- * spool, or it cannot be read.
- */
-export async function lookAtSpool(
-  spool: string,
-  now: Date,
-  { studies = true }: { readonly studies?: boolean } = {},
-): Promise<SpoolFacts> {
+export interface LookOptions {
+  /** Files are looked into for their study, which takes a while where thousands wait. Default true. */
+  readonly studies?: boolean;
+  /** Called where what the uploaders noted cannot be read: nothing is, then. Absent: it is thrown. */
+  readonly onUnread?: (error: StorestowError) => void;
+}
+
+/** Throws `SPOOL_INVALID` where there is no spool, or it cannot be read. */
+export async function lookAtSpool(spool: string, now: Date, { studies = true, onUnread }: LookOptions = {}): Promise<SpoolFacts> {
   const root = resolve(spool);
   mustBeThere(root);
   const { files, others } = await listFolder(root, { recursive: true });
-  const notes = readNotes(existsSync(journalPath(root)) ? journalPath(root) : undefined, now);
+  const notes = readNotes(existsSync(journalPath(root)) ? journalPath(root) : undefined, now, onUnread);
   const disk = await statfs(root);
   const listed = files.map((file) => spoolFile(file, root, now));
   return {
@@ -105,19 +105,23 @@ async function studyOf(path: string): Promise<string | undefined> {
 
 type Notes = Pick<SpoolFacts, 'noted' | 'sending' | 'today' | 'minutes'>;
 
-function readNotes(path: string | undefined, now: Date): Notes {
-  if (path === undefined)
-    return { noted: new Map(), sending: new Map(), today: { studies: 0, instances: 0, bytes: 0 }, minutes: [] };
+const NOTHING: Notes = { noted: new Map(), sending: new Map(), today: { studies: 0, instances: 0, bytes: 0 }, minutes: [] };
+
+function readNotes(path: string | undefined, now: Date, onUnread: LookOptions['onUnread']): Notes {
+  if (path === undefined) return NOTHING;
   let database: DatabaseSync | undefined;
   try {
     database = new DatabaseSync(path, { readOnly: true, timeout: 1000 });
     return notesIn(database, now);
   } catch (cause) {
-    throw new StorestowError(
+    const error = new StorestowError(
       'SPOOL_INVALID',
       `cannot read ${path}; ask as the user whose spool it is, or as root; a file that is damaged may be removed, it only counts`,
       { object: path, cause },
     );
+    if (onUnread === undefined) throw error;
+    onUnread(error);
+    return NOTHING;
   } finally {
     database?.close();
   }

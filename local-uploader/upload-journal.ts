@@ -4,11 +4,12 @@
  *
  * Kept in memory and written once a second, by each uploader in a transaction of its own.
  */
+import { lstatSync, renameSync, rmSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import type { Log } from '../core/logging.ts';
-import { inTransaction, isBusy, openSharedDatabase } from '../core/shared-database.ts';
+import { inTransaction, isBusy, isDamaged, openSharedDatabase } from '../core/shared-database.ts';
 import { stateFolder } from '../core/spool-layout.ts';
 import type { FileReport } from './upload-report.ts';
 
@@ -44,6 +45,12 @@ export function localDay(date: Date): string {
   return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
 }
 
+interface Room {
+  readonly bavail: number;
+  readonly bsize: number;
+  readonly ffree: number;
+}
+
 interface Sum {
   instances: number;
   bytes: number;
@@ -61,6 +68,8 @@ export class UploadJournal {
   /** What was written last of a file that stays. */
   readonly #written = new Map<string, { readonly as: string; readonly at: number }>();
   #database: DatabaseSync | undefined;
+  /** Of the file that was opened last. */
+  #inode: bigint | undefined;
   #timer: NodeJS.Timeout | undefined;
   /** The day on which what is too old was removed last. */
   #clearedOn = '';
@@ -147,14 +156,11 @@ export class UploadJournal {
   async #writeNow(): Promise<void> {
     const disk = await statfs(this.#spool).catch(() => undefined);
     try {
-      this.#database ??= open(journalPath(this.#spool));
-      const database = this.#database;
-      inTransaction(database, () => this.#writeRows(database, disk));
+      this.#writeAll(disk);
     } catch (error) {
       if (isBusy(error)) return;
       // What is to be noted is kept, and tried again: a disk that is full need not stay so.
-      this.#database?.close();
-      this.#database = undefined;
+      this.#forgetDatabase();
       if (!this.#told)
         this.#log.warn({ err: error }, 'what is uploaded cannot be noted; storestow status does not know of it yet');
       this.#told = true;
@@ -167,10 +173,47 @@ export class UploadJournal {
     this.#timer = undefined;
   }
 
-  #writeRows(
-    database: DatabaseSync,
-    disk: { readonly bavail: number; readonly bsize: number; readonly ffree: number } | undefined,
-  ): void {
+  /** A file that is damaged stays so: it makes room for another one. */
+  #writeAll(disk: Room | undefined): void {
+    const write = (): void => {
+      const database = (this.#database ??= this.#open());
+      inTransaction(database, () => this.#writeRows(database, disk));
+    };
+    try {
+      write();
+    } catch (error) {
+      if (!isDamaged(error)) throw error;
+      this.#forgetDatabase();
+      this.#putAside(error);
+      this.#written.clear();
+      write();
+    }
+  }
+
+  #open(): DatabaseSync {
+    const path = journalPath(this.#spool);
+    this.#inode = inodeOf(path);
+    const database = open(path);
+    this.#inode ??= inodeOf(path);
+    return database;
+  }
+
+  #forgetDatabase(): void {
+    this.#database?.close();
+    this.#database = undefined;
+  }
+
+  /** Another uploader may have done so before, and what lies there now is its new one. */
+  #putAside(cause: unknown): void {
+    const path = journalPath(this.#spool);
+    if (this.#inode === undefined || inodeOf(path) !== this.#inode) return;
+    const aside = `${path}.damaged`;
+    renameSync(path, aside);
+    for (const beside of ['-wal', '-shm']) rmSync(path + beside, { force: true });
+    this.#log.warn({ err: cause, aside }, 'what was noted of uploads is damaged, and put aside; storestow status counts anew');
+  }
+
+  #writeRows(database: DatabaseSync, disk: Room | undefined): void {
     const now = this.#now();
     const at = now.getTime();
     this.#removeOld(database, now);
@@ -227,6 +270,10 @@ export class UploadJournal {
 
 function summaryOf({ outcome, after, code, retryable }: FileReport): string {
   return [outcome, after, code, retryable].join(' ');
+}
+
+function inodeOf(path: string): bigint | undefined {
+  return lstatSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
 }
 
 /** A commit need not be on the disk: see above. */

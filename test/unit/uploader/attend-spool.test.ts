@@ -8,6 +8,7 @@ import { createLog } from '../../../core/logging.ts';
 import { createMemoryStore } from '../../../core/store/memory-store.ts';
 import type { ObjectStore } from '../../../core/store/object-store.ts';
 import { attendSpool, beatOnce } from '../../../local-uploader/attend-spool.ts';
+import { journalPath } from '../../../local-uploader/upload-journal.ts';
 import { buildImage } from '../../support/build-dicom.ts';
 import { temporaryFolder, type TemporaryFolder } from '../../support/temporary-folder.ts';
 import { waitUntil } from '../../support/wait-until.ts';
@@ -112,6 +113,20 @@ describe('attendSpool', () => {
     expect(await logged()).toMatchObject([{ level: 40, msg: expect.stringMatching(/cannot be looked at/) as string }]);
     await mkdir(at());
     await waitUntil('a heartbeat', heartbeat);
+  });
+
+  it('notes that cannot be read are told once; the heartbeat and the disk do without', async () => {
+    await mkdir(at('.storestow'));
+    await writeFile(journalPath(at()), 'no database '.repeat(100));
+    await writeFile(at('received', '10.0.0.1', 'a'), buildImage({}));
+    attend({ disk: { warnFreeBytes: Number.MAX_SAFE_INTEGER } });
+    const seen = await waitUntil('a heartbeat', heartbeat);
+    expect(seen.backlog.instances).toBe(1);
+    await untilLooked(5);
+    expect((await logged()).map(({ msg }) => msg)).toEqual([
+      expect.stringMatching(/what was noted of uploads cannot be read/),
+      expect.stringMatching(/short of room/),
+    ]);
   });
 
   it('a run that ends writes one without a next', async () => {

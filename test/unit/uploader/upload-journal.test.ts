@@ -1,4 +1,4 @@
-import { mkdir, rmdir, writeFile } from 'node:fs/promises';
+import { mkdir, open as openFile, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -9,6 +9,8 @@ import type { FileReport } from '../../../local-uploader/upload-report.ts';
 import { buildImage } from '../../support/build-dicom.ts';
 import { temporaryFolder, type TemporaryFolder } from '../../support/temporary-folder.ts';
 import { waitUntil } from '../../support/wait-until.ts';
+
+const NO_DATABASE = 'not a database, and long enough to be looked at as one'.repeat(20);
 
 describe('UploadJournal', () => {
   let folder: TemporaryFolder;
@@ -121,12 +123,36 @@ describe('UploadJournal', () => {
     expect([noted.size, minutes.length]).toEqual([0, 1]);
   });
 
-  it('a file in its place that is no database disturbs nobody but who asks for the status', async () => {
-    await writeFile(journalPath(folder.path), 'not a database, and long enough to be looked at as one'.repeat(20));
+  it('a file in its place that is no database is put aside, and another one begun', async () => {
+    await writeFile(journalPath(folder.path), NO_DATABASE);
+    await expect(lookAtSpool(folder.path, time)).rejects.toMatchObject({ code: 'SPOOL_INVALID' });
     const journal = open();
     journal.ended(report('a'));
     await expect(journal.close()).resolves.toBeUndefined();
-    await expect(lookAtSpool(folder.path, time)).rejects.toMatchObject({ code: 'SPOOL_INVALID' });
+    expect((await lookAtSpool(folder.path, time)).today.instances).toBe(1);
+    expect(await readFile(`${journalPath(folder.path)}.damaged`, 'utf8')).toBe(NO_DATABASE);
+  });
+
+  it('one that is damaged under two uploaders is put aside once; what both note then is in the new one', async () => {
+    const journals = [open(), open()];
+    for (const journal of journals) {
+      journal.ended(report('a', { after: 'kept', outcome: 'present' }));
+      await waitUntil('it is noted', async () => (await lookAtSpool(folder.path, time)).noted.size > 0);
+    }
+    const path = journalPath(folder.path);
+    const database = new DatabaseSync(path);
+    database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    database.close();
+    // Its pages behind the first one, in place.
+    const file = await openFile(path, 'r+');
+    const { size } = await file.stat();
+    await file.write(Buffer.alloc(size - 4096, 0xff), 0, size - 4096, 4096);
+    await file.close();
+    for (const [index, journal] of journals.entries()) {
+      journal.ended(report(`b${index}`));
+      await journal.close();
+    }
+    expect((await lookAtSpool(folder.path, time)).today.instances).toBe(2);
   });
 
   it('keeps what it cannot write, says so once, and writes it when it can', async () => {
