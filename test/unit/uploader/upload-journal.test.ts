@@ -135,9 +135,9 @@ describe('UploadJournal', () => {
 
   it('one that is damaged under two uploaders is put aside once; what both note then is in the new one', async () => {
     const journals = [open(), open()];
-    for (const journal of journals) {
-      journal.ended(report('a', { after: 'kept', outcome: 'present' }));
-      await waitUntil('it is noted', async () => (await lookAtSpool(folder.path, time)).noted.size > 0);
+    for (const [index, journal] of journals.entries()) {
+      journal.ended(report(`a${index}`, { after: 'kept', outcome: 'present' }));
+      await waitUntil('it is noted', async () => (await lookAtSpool(folder.path, time)).noted.size > index);
     }
     const path = journalPath(folder.path);
     const database = new DatabaseSync(path);
