@@ -138,7 +138,8 @@ export class FolderRun {
 
   /** Until a large file is done, or others may be tried, old ones or such as have come: an hour's upload holds none of them up. */
   async #untilChange({ changed }: FolderListing, { waiting }: Round): Promise<void> {
-    const { gate } = this.#limits;
+    const { gate, onlyLarge } = this.#limits;
+    onlyLarge?.();
     let done = false;
     const one = Promise.race(this.#underWay.values()).then(() => (done = true));
     do await Promise.race([one, delay(RELOOK, undefined, { ref: false })]);

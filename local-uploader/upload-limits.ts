@@ -15,6 +15,8 @@ export interface UploadLimits {
   readonly puttingAway: Limit;
   /** Called when the first files of a folder stand in line. */
   readonly lined?: () => void;
+  /** Called when all that is left of a folder's listing is large, and in line or on its way. */
+  readonly onlyLarge?: () => void;
 }
 
 export interface LimitOptions {

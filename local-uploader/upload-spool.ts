@@ -3,7 +3,7 @@ import { isUtf8 } from 'node:buffer';
 import { lstat, readdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createLimit } from '../core/concurrency.ts';
+import { createLimit, type Limit } from '../core/concurrency.ts';
 import { asStorestowError, StorestowError } from '../core/errors.ts';
 import type { Log } from '../core/logging.ts';
 import {
@@ -81,11 +81,13 @@ export async function uploadSpool(
         if (unlisted.size === 0) begin();
       };
       const partOptions = { ...options, state, setAsideIn: root, ...part.options, handled: handled.folder(folder) };
-      const upload = uploads.get(folder) ?? new PartUpload(part, prepareUpload(folder, ports, partOptions, { ...limits, lined }));
+      const prepare = (onlyLarge: () => void): StudyUpload =>
+        prepareUpload(folder, ports, partOptions, { ...limits, lined, onlyLarge });
+      const upload = uploads.get(folder) ?? new PartUpload(part, prepare);
       uploads.set(folder, upload);
       underWay.set(
         folder,
-        side(() => upload.run(ports.log)).finally(() => {
+        upload.run(ports.log, side).finally(() => {
           underWay.delete(folder);
           lined();
         }),
@@ -107,12 +109,25 @@ class PartUpload {
   readonly #upload: StudyUpload;
   failure: StorestowError | undefined;
 
-  constructor(part: Part, upload: StudyUpload) {
+  #onlyLarge = Promise.withResolvers<void>();
+
+  constructor(part: Part, prepare: (onlyLarge: () => void) => StudyUpload) {
     this.#part = part;
-    this.#upload = upload;
+    this.#upload = prepare(() => this.#onlyLarge.resolve());
   }
 
-  async run(log: Log): Promise<void> {
+  /** Beside so many others, until only large files are left of it: those have a line of their own, and hold up no other folder. */
+  async run(log: Log, side: Limit): Promise<void> {
+    let done: Promise<void> | undefined;
+    await side(async () => {
+      this.#onlyLarge = Promise.withResolvers<void>();
+      done = this.#run(log);
+      await Promise.race([done, this.#onlyLarge.promise]);
+    });
+    await done;
+  }
+
+  async #run(log: Log): Promise<void> {
     const { folder } = this.#part;
     this.failure = undefined;
     try {

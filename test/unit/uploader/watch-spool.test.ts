@@ -1,5 +1,5 @@
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { mkdir, readdir, readFile, rename, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { StorestowError } from '../../../core/errors.ts';
 import { createLog } from '../../../core/logging.ts';
@@ -271,6 +271,30 @@ describe('watchSpool', () => {
     expect((await stored()).some((line) => line.startsWith('1.2.3.1 '))).toBe(false);
     go.resolve(undefined);
     await untilStored('1.2.3.1 from 10.0.0.1');
+  });
+
+  it('lists more folders than it works off at once while those have large files in line', async () => {
+    const go = Promise.withResolvers<undefined>();
+    onTestFinished(() => go.resolve(undefined));
+    const target = withPut(async (key, ...rest) => {
+      if (!key.includes('1.2.3.2~')) await go.promise;
+      return store.put(key, ...rest);
+    });
+    const large = buildImage({ sopUID: '1.2.3.1', rows: 3000, columns: 3000, pixels: new Uint8Array(18_000_000) });
+    for (let number = 0; number < 128; number++) {
+      const file = at('received', `10.0.1.${number}`, 'large');
+      await mkdir(dirname(file));
+      // Two are under way at once. The others, which are newer, only stand in line: holes will do.
+      await writeFile(file, number < 2 ? large : '');
+      await truncate(file, large.length);
+      if (number < 2) await utimes(file, new Date(0), new Date(0));
+      await utimes(dirname(file), new Date(0), new Date(0));
+    }
+    await receive(2);
+    watch(NEVER, target);
+    await untilStored('1.2.3.2 from 10.0.0.1');
+    ending.abort();
+    go.resolve(undefined);
   });
 
   it('begins nothing where it is told to end before', async () => {
