@@ -128,13 +128,11 @@ function readNotes(path: string | undefined, now: Date, onUnread: LookOptions['o
 }
 
 function notesIn(database: DatabaseSync, now: Date): Notes {
+  const noted = new Map<string, NotedFile>();
+  // One after the other: where a site was cut off for days these are hundreds of thousands.
+  for (const row of database.prepare('SELECT * FROM remaining').iterate()) noted.set(String(row['path']), notedFile(row));
   return {
-    noted: new Map(
-      database
-        .prepare('SELECT * FROM remaining')
-        .all()
-        .map((row) => [String(row['path']), notedFile(row)]),
-    ),
+    noted,
     sending: new Map(
       database
         .prepare('SELECT path, study FROM running WHERE abs(at - ?) < ?')
