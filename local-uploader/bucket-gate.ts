@@ -57,6 +57,8 @@ export class BucketGate {
   readonly #failed = new Map<string, OwnFailure>();
   #largeToo = false;
   #refused = 0;
+  /** Whether a file was refused since the round of the spool began. */
+  #othersWait = false;
   #rounds = 0;
   #round: RoundEnd = { taken: false };
   /** What a doubtful file failed with. */
@@ -90,6 +92,7 @@ export class BucketGate {
     const passes = this.#passes(name, large);
     if (passes) return undefined;
     this.#refused += 1;
+    this.#othersWait = true;
     return this.#refusal;
   }
 
@@ -179,17 +182,28 @@ export class BucketGate {
   }
 
   beginRound(): void {
+    this.#othersWait = false;
+    this.#begin();
+  }
+
+  #begin(): void {
     this.#bucket = atRoundStart(this.#bucket);
     this.#refused = 0;
     this.#rounds += 1;
     this.#round = { taken: false };
   }
 
-  /** Within a round that lasts: another one begins for what waits, or, where nothing could be tried, the pause before it. */
+  /** Within a round that lasts: another one begins for what waits, or, where what was tried had no answer, the pause before it. */
   goOn(): void {
-    const { state } = this.#bucket;
-    if (state !== 'taking') this.endRound({ whole: false });
-    if (state !== 'probing') this.beginRound();
+    const bucket = this.#bucket;
+    if (bucket.state === 'probing' && !bucket.tried) {
+      // The file may still have to be found: hundreds of thousands are listed for longer. What was tried may be asked with again.
+      this.#triedFiles.clear();
+      this.#rounds += 1;
+      return;
+    }
+    if (bucket.state !== 'taking') this.endRound({ whole: false });
+    if (bucket.state !== 'probing') this.#begin();
   }
 
   /** `whole`: the round met all that waits; nothing was left to another uploader. */
@@ -219,11 +233,11 @@ export class BucketGate {
 
   /** No file that could be tried was left, or its end says nothing of the bucket. */
   #endUnanswered({ outage, tried }: Extract<BucketState, { state: 'probing' }>, whole: boolean): void {
-    const othersWait = this.#refused > 0;
+    const othersWait = this.#othersWait;
     this.#clear();
+    this.#largeToo = othersWait && !tried;
     if (tried || !whole) this.#bucket = { state: 'out', outage: { ...outage, probes: outage.probes + 1 } };
-    else if (othersWait) this.#largeToo = true;
-    else {
+    else if (!othersWait) {
       this.#bucket = TAKING;
       this.#log.warn({ code: outage.code }, 'nothing waits any more for the bucket that took nothing');
     }
