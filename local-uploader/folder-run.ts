@@ -3,6 +3,7 @@ import { lstat, rmdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { forEachConcurrently } from '../core/concurrency.ts';
+import { isUnsyncable } from '../core/unsyncable-folder.ts';
 import { aboutUploaded, FileCarrier, isUploaded, type Uploaded } from './carry-file.ts';
 import { modifiedAt } from './file-identity.ts';
 import { HandledFolder, StayingFiles } from './handled-files.ts';
@@ -106,12 +107,16 @@ export class FolderRun {
 
   /**
    * That storescp's exec has moved a file to its sender's folder is on no disk before somebody sees to it. Sent and removed before, it
-   * could be back in `receiving/` after a loss of power, and would be sent again as from nobody.
+   * could be back in `receiving/` after a loss of power, and would be sent again as from nobody. A file system that syncs no folders promises
+   * nothing of names, and is no reason to send nothing.
    */
   async #keepNames(): Promise<void> {
     if (this.#options.place !== 'received') return;
     // The sender's folder may be as new.
-    for (const folder of [dirname(this.#root), this.#root]) await syncFolder(folder);
+    for (const folder of [dirname(this.#root), this.#root])
+      await syncFolder(folder).catch((error: unknown) => {
+        if (!isUnsyncable(error)) throw error;
+      });
   }
 
   /**

@@ -21,6 +21,7 @@ import { existsSync, rmSync } from 'node:fs';
 import { link, mkdir, open, readdir, rm, stat, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { StorestowError, type ErrorCode } from '../errors.ts';
+import { isUnsyncable } from '../unsyncable-folder.ts';
 import { bodyChunks } from './object-body.ts';
 import type { ObjectBody } from './object-store.ts';
 
@@ -168,14 +169,11 @@ async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/** Of a folder that may not be read, and of one whose file system syncs no folders (autofs, squashfs, some of macOS). */
-const CANNOT_SYNC: ReadonlySet<string | undefined> = new Set(['EACCES', 'EINVAL', 'EROFS', 'EPERM']);
-
 /** The names of `folder` and of those above it up to `top`, as far as the folders that have these names can be synced. */
 async function syncWay(folder: string, top: string): Promise<void> {
   for (let current = folder; current.length >= top.length && current !== dirname(current); current = dirname(current))
     await syncFolder(dirname(current)).catch((error: unknown) => {
-      if (!CANNOT_SYNC.has(errorCode(error))) throw error;
+      if (!isUnsyncable(error)) throw error;
     });
 }
 
