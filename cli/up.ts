@@ -24,6 +24,7 @@ import { EXIT, type Finish } from './exit-code.ts';
 import { IngestSummary } from './ingest-summary.ts';
 import { createProgress } from './progress.ts';
 import { DEFAULT_DATA, spoolOf } from './spool-folder.ts';
+import { mustNotBeRootsGuest } from './spool-owner.ts';
 import { StudyLines } from './study-lines.ts';
 
 interface Options {
@@ -226,6 +227,8 @@ async function serve(options: Options, config: Config, log: Log): Promise<void> 
 
 /** storescp, and the resident uploader, a process of its own: neither takes the other, or the functions, down. */
 async function startReceiver(spool: string, cloud: LocalCloud, { port, aet }: Options, log: Log): Promise<RunningReceiver> {
+  // Before anything is accepted: its uploader would refuse.
+  mustNotBeRootsGuest(spool);
   const storescp = await startStorescp({ port, aet, spool, log });
   const uploader = keepProcess({
     module: fileURLToPath(new URL(`./storestow${extname(fileURLToPath(import.meta.url))}`, import.meta.url)),

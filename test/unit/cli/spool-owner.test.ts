@@ -11,7 +11,13 @@ describe('mustNotBeRootsGuest', () => {
   it('lets root work in a spool of its own, and in none; others go by the permissions', async () => {
     const folder = await temporaryFolder('owner');
     try {
-      if (isRoot) mustNotBeRootsGuest(folder.path);
+      if (isRoot) {
+        await mkdir(join(folder.path, '.storestow'));
+        mustNotBeRootsGuest(folder.path);
+        // A volume of a container: the folder alone is another user's.
+        await chown(folder.path, 12_345, 12_345);
+        mustNotBeRootsGuest(folder.path);
+      }
       mustNotBeRootsGuest(join(folder.path, 'missing'), 0);
       mustNotBeRootsGuest(folder.path, own + 1);
     } finally {
@@ -23,9 +29,10 @@ describe('mustNotBeRootsGuest', () => {
     const folder = await temporaryFolder('owner');
     try {
       const spool = join(folder.path, 'spool');
-      await mkdir(spool);
+      const state = join(spool, '.storestow');
+      await mkdir(state, { recursive: true });
       const owner = isRoot ? 12_345 : own;
-      if (isRoot) await chown(spool, owner, owner);
+      if (isRoot) await chown(state, owner, owner);
       expect(() => mustNotBeRootsGuest(spool, 0)).toThrow(
         expect.objectContaining({ code: 'USAGE', message: expect.stringContaining(`sudo -u '#${owner}'`) as string }) as Error,
       );
