@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { StorestowError } from '../core/errors.ts';
-import { NOT_STUDIES, RECEIVED_FOLDER, receivingFolder, stateFolder } from '../core/spool-layout.ts';
+import { NOT_STUDIES, RECEIVED_FOLDER, receivingFolder, STATE_FOLDER, stateFolder } from '../core/spool-layout.ts';
 
 /**
  * A spool, and what storescp has in it, have rules of their own (who sent a file, whether it is whole), which hold for the spool as a
@@ -10,7 +10,8 @@ import { NOT_STUDIES, RECEIVED_FOLDER, receivingFolder, stateFolder } from '../c
  *
  * | folder                                            | the spool             |
  * |---------------------------------------------------|-----------------------|
- * | `receiving`, `received`, `set-aside`, `.storestow` | what it lies in       |
+ * | `.storestow`                                      | what it lies in       |
+ * | `receiving`, `received`, `set-aside` of a spool   | that                  |
  * | a sender's, in the `received` of a spool          | what that lies in     |
  * | one with `receiving` or `.storestow` in it        | itself                |
  */
@@ -24,7 +25,7 @@ export function mustBeStudy(folder: string): void {
 
 function spoolWith(path: string): string | undefined {
   const parent = dirname(path);
-  if (NOT_STUDIES.has(basename(path))) return parent;
+  if (basename(path) === STATE_FOLDER || (NOT_STUDIES.has(basename(path)) && isSpool(parent))) return parent;
   if (basename(parent) === RECEIVED_FOLDER && isSpool(dirname(parent))) return dirname(parent);
   return isSpool(path) ? path : undefined;
 }
