@@ -22,9 +22,10 @@ describe('a gate in an outage', () => {
 
   it('is still asking when the file to ask with is found late: listing took longer than the look at it', () => {
     gate.beginRound();
-    gate.goOn();
-    gate.goOn();
-    expect(gate.bucket.state).toBe('probing');
+    for (let looks = 1; looks <= 5; looks++) {
+      gate.goOn();
+      expect(gate.bucket.state, `look ${looks}`).toBe('probing');
+    }
     expect(gate.refusal(small('found late'))).toBeUndefined();
   });
 
