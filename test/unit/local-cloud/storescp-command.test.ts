@@ -74,11 +74,12 @@ describe('storescpArguments', () => {
 });
 
 describe('the lines for people', () => {
-  it('are in the README as startStorescp runs them', async () => {
-    const readme = await readFile(join(import.meta.dirname, '../../../README.md'), 'utf8');
-    const [, given = ''] = /^ {4}(umask 077;.*? 11112)$/ms.exec(readme) ?? [];
+  it('are in the documents as startStorescp runs them', async () => {
+    const page = await readFile(join(import.meta.dirname, '../../../docs/receiver.md'), 'utf8');
+    const [, given = ''] = /^ {4}(umask 077;.*? 11112)$/ms.exec(page) ?? [];
     const spool = '/var/spool/storestow';
-    const printed = receiverLine({ ...options, spool, execCommand: ['storestow', 'upload', '--all', '--spool', spool] });
+    const execCommand = ['storestow', 'upload', '--all', '--spool', spool, '--config', '/etc/storestow/config.json'];
+    const printed = receiverLine({ ...options, spool, execCommand });
     expect(
       given.replace(/ ?\\?\n */g, ' ').replace('"$(npm root -g)/storestow/receiver/storescp.cfg"', ASSOCIATION_PROFILES),
     ).toBe(printed.replace(shellQuote(ASSOCIATION_PROFILES), ASSOCIATION_PROFILES));
