@@ -3,7 +3,7 @@ import { lstat, rmdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { forEachConcurrently } from '../core/concurrency.ts';
-import { isUnsyncable } from '../core/unsyncable-folder.ts';
+import { isUnsyncable } from '../core/store/unsyncable-folder.ts';
 import { aboutUploaded, FileCarrier, isUploaded, type Uploaded } from './carry-file.ts';
 import { modifiedAt } from './file-identity.ts';
 import { HandledFolder, StayingFiles } from './handled-files.ts';

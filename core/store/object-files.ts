@@ -21,9 +21,9 @@ import { existsSync, rmSync } from 'node:fs';
 import { link, mkdir, open, readdir, rm, stat, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { StorestowError, type ErrorCode } from '../errors.ts';
-import { isUnsyncable } from '../unsyncable-folder.ts';
 import { bodyChunks } from './object-body.ts';
 import type { ObjectBody } from './object-store.ts';
+import { isUnsyncable } from './unsyncable-folder.ts';
 
 export interface WrittenFile {
   readonly name: string;
