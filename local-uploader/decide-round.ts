@@ -52,11 +52,11 @@ export function decideRound(bucket: BucketState, random: number): NextRound {
  * Milliseconds until what a round would be the start of is done within one that lasts: a large file may be on its way for an hour, or
  * others arrive all the time.
  *
- * | the bucket                              | after                              |
- * |-----------------------------------------|------------------------------------|
- * | takes what there is                     | a minute: what failed is tried again |
- * | is back, or out                         | as between two rounds              |
- * | is to be probed, and no file was found  | ten seconds                        |
+ * | the bucket                       | after                                                        |
+ * |----------------------------------|--------------------------------------------------------------|
+ * | takes what there is              | a minute: what failed is tried again                         |
+ * | is back, or out                  | as between two rounds                                        |
+ * | is to be probed                  | ten seconds: what was tried in vain may be asked with again  |
  */
 export function pauseWithinRound(bucket: BucketState, random: number): number {
   switch (bucket.state) {

@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { asStorestowError, StorestowError } from '../errors.ts';
 import { encodeKeyPart } from '../store/object-key.ts';
 import type { ObjectStore } from '../store/object-store.ts';
+import { decodeJson } from './decode-json.ts';
 
 export const HEARTBEATS_PREFIX = 'heartbeats/';
 
@@ -100,18 +101,10 @@ async function readHeartbeat(store: ObjectStore, key: string): Promise<Heartbeat
 
 /** Throws `HEARTBEAT_INVALID` for what an uploader does not write there. */
 export function parseHeartbeat(body: Uint8Array, key: string): Heartbeat {
-  const parsed = heartbeatSchema.safeParse(parseJson(body, key));
+  const parsed = heartbeatSchema.safeParse(decodeJson(body, (cause) => invalid(key, 'is not JSON', cause)));
   if (!parsed.success) throw invalid(key, 'is not of the form of a heartbeat', parsed.error);
   if (heartbeatKey(parsed.data.site) !== key) throw invalid(key, 'is the heartbeat of another site');
   return parsed.data;
-}
-
-function parseJson(body: Uint8Array, key: string): unknown {
-  try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
-  } catch (cause) {
-    throw invalid(key, 'is not JSON', cause);
-  }
 }
 
 function invalid(key: string, what: string, cause?: unknown): StorestowError {

@@ -10,6 +10,7 @@ import { listSegments } from '../store/list-segments.ts';
 import { manifestKey, MANIFESTS_PREFIX, studyManifestsPrefix } from '../store/manifest-key.ts';
 import { encodeKeyPart, parseObjectKey } from '../store/object-key.ts';
 import type { ObjectInfo, ObjectStore } from '../store/object-store.ts';
+import { decodeJson } from './decode-json.ts';
 
 /** Instances of one manifest: some hundred kilobytes. */
 export const MAX_MANIFEST_INSTANCES = 1000;
@@ -61,7 +62,7 @@ function keyOf({ site, studyInstanceUID, instances }: Manifest, sha256: string):
  * whose key tells something else than stands beside it.
  */
 export function parseManifest(body: Uint8Array, key: string): Manifest {
-  const parsed = manifestSchema.safeParse(parseJson(body, key));
+  const parsed = manifestSchema.safeParse(decodeJson(body, (cause) => invalid(key, 'is not JSON', cause)));
   if (!parsed.success) throw invalid(key, 'is not of the form of a manifest', parsed.error);
   const manifest = parsed.data;
   if (keyOf(manifest, hash('sha256', body)) !== key) throw invalid(key, 'has the key of another manifest');
@@ -82,14 +83,6 @@ function agreesWithKey(manifest: Manifest, { key, seriesInstanceUID, sopInstance
     parts.sopInstanceUID === sopInstanceUID &&
     parts.digest === sha256.slice(0, 12)
   );
-}
-
-function parseJson(body: Uint8Array, key: string): unknown {
-  try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
-  } catch (cause) {
-    throw invalid(key, 'is not JSON', cause);
-  }
 }
 
 function invalid(key: string, what: string, cause?: unknown): StorestowError {
