@@ -11,8 +11,8 @@ import { fileSource, readExactly, readFully } from '../core/dicom/file-source.ts
 import { readLargePart10 } from '../core/dicom/read-large.ts';
 import { readFileHead, readPart10 } from '../core/dicom/read-part10.ts';
 import { TAG } from '../core/dicom/tags.ts';
-import { digestParts } from '../core/store/part-digests.ts';
 import { BytePool } from './byte-pool.ts';
+import { digestFile } from './digest-file.ts';
 import { identityOf, sameFile, type FileIdentity } from './file-identity.ts';
 import { lacksPixels } from './lacks-pixels.ts';
 
@@ -114,10 +114,9 @@ async function readBy(
 ): Promise<Pick<Arrival, 'sha256'> & { parts: readonly string[] }> {
   // Something else of any size is not read to its end, again and again.
   readFileHead(await readExactly(handle, 0, HEAD, () => changed(path)));
-  return digestParts(size, async (start, buffer) => {
-    await readFully(handle, start, buffer, () => changed(path));
-    return buffer;
-  });
+  const digests = await digestFile(handle, size);
+  if (digests === undefined) throw changed(path);
+  return digests;
 }
 
 /** Of an open file the kernel knows it at once: no other thread is asked. */

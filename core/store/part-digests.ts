@@ -2,7 +2,7 @@
  * How a large body is cut into parts, and the digests of the whole and of each part, taken in one reading: a store that is given the
  * parts with these digests holds them to the bytes that were read then, and nobody hashes them again.
  */
-import { createHash, webcrypto } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 
 export interface PartDigests {
   /** Of the whole, 64 hex digits. */
@@ -20,40 +20,41 @@ export function partSizeOf(size: number): number {
   return Math.max(LEAST_PART, Math.ceil(size / MAX_PARTS));
 }
 
-/** Fills the buffer with the bytes from `start` on, as many as it has; the bytes may be others than the buffer's. */
-export type ReadBytes = (start: number, buffer: Uint8Array) => Promise<Uint8Array>;
+/** Of a body of `size` bytes, which is given to it front to back, in pieces of any length. */
+export class PartDigester {
+  readonly #partSize: number;
+  readonly #whole: Hash = createHash('sha256');
+  readonly #parts: string[] = [];
+  #part: Hash = createHash('sha256');
+  /** Bytes that the part lacks. */
+  #toPart: number;
 
-/** Parts whose own digest is still being taken, each in memory of its own. */
-const AT_ONCE = 2;
-
-/** The digests of parts are taken by other threads while the whole's goes on in this one. Rejects as `read` does. */
-export async function digestParts(size: number, read: ReadBytes): Promise<PartDigests> {
-  const partSize = partSizeOf(size);
-  const whole = createHash('sha256');
-  const parts: Promise<string>[] = [];
-  const buffers = [0, 1].map(() => Buffer.allocUnsafeSlow(Math.min(partSize, size)));
-  const readPart = (index: number): Promise<Uint8Array> | undefined => {
-    const start = index * partSize;
-    if (start >= size) return undefined;
-    const reading = read(start, (buffers[index % 2] as Buffer).subarray(0, Math.min(partSize, size - start)));
-    // A rejection is met where the part is awaited, which may be later.
-    reading.catch(() => undefined);
-    return reading;
-  };
-  let reading = readPart(0);
-  for (let index = 0; reading !== undefined; index++) {
-    const bytes = await reading;
-    await parts[index - AT_ONCE];
-    // Copies them at once.
-    parts.push(sha256Elsewhere(bytes));
-    reading = readPart(index + 1);
-    whole.update(bytes);
+  constructor(size: number) {
+    this.#partSize = partSizeOf(size);
+    this.#toPart = this.#partSize;
   }
-  return { sha256: whole.digest('hex'), parts: await Promise.all(parts) };
-}
 
-async function sha256Elsewhere(bytes: Uint8Array): Promise<string> {
-  return Buffer.from(await webcrypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>)).toString('hex');
+  update(bytes: Uint8Array): void {
+    this.#whole.update(bytes);
+    for (let at = 0; at < bytes.length;) {
+      const piece = bytes.subarray(at, at + this.#toPart);
+      this.#part.update(piece);
+      at += piece.length;
+      this.#toPart -= piece.length;
+      if (this.#toPart === 0) this.#endPart();
+    }
+  }
+
+  digests(): PartDigests {
+    if (this.#toPart < this.#partSize) this.#endPart();
+    return { sha256: this.#whole.digest('hex'), parts: this.#parts };
+  }
+
+  #endPart(): void {
+    this.#parts.push(this.#part.digest('hex'));
+    this.#part = createHash('sha256');
+    this.#toPart = this.#partSize;
+  }
 }
 
 /** What S3 tells of an object in parts: the digest of their digests (Amazon S3 User Guide, "Composite checksums"), in base64. */

@@ -14,10 +14,10 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3';
 import type { BodySigning } from './body-signing.ts';
-import { openBody, type OpenBody } from './object-body.ts';
+import { bodyChunks, openBody, type OpenBody } from './object-body.ts';
 import type { ObjectBody, PutAnswer } from './object-store.ts';
 import { BEFORE_SIGNING, withoutBodySigned } from './s3-client.ts';
-import { compositeSha256, digestParts, partSizeOf, type PartDigests } from './part-digests.ts';
+import { compositeSha256, PartDigester, partSizeOf, type PartDigests } from './part-digests.ts';
 import { checksumMismatch } from './store-errors.ts';
 
 /** Each has a part in memory. */
@@ -41,7 +41,7 @@ export async function putInParts(client: S3Client, input: PutObjectCommandInput,
   const { key, size } = large;
   const body = await openBody(key, large.body);
   try {
-    const { sha256, parts } = await digestsOf(large, body);
+    const { sha256, parts } = await digestsOf(large);
     const { Bucket, Key, IfMatch, IfNoneMatch, ...described } = input;
     const created = await client.send(
       new CreateMultipartUploadCommand({ Bucket, Key, ...described, ChecksumAlgorithm: 'SHA256' }),
@@ -71,9 +71,11 @@ export async function putInParts(client: S3Client, input: PutObjectCommandInput,
 }
 
 /** Those that whoever read the body has taken; else it is read once more, and held to what was promised. */
-async function digestsOf({ key, body, size, sha256: promised }: LargeBody, open: OpenBody): Promise<PartDigests> {
+async function digestsOf({ key, body, size, sha256: promised }: LargeBody): Promise<PartDigests> {
   if (promised !== undefined && 'parts' in body && body.parts !== undefined) return { sha256: promised, parts: body.parts };
-  const digests = await digestParts(size, (start, buffer) => open.read(start, buffer));
+  const digester = new PartDigester(size);
+  for await (const chunk of bodyChunks(key, body)) digester.update(chunk);
+  const digests = digester.digests();
   if (promised !== undefined && digests.sha256 !== promised) throw checksumMismatch(key);
   return digests;
 }
