@@ -7,25 +7,33 @@ import { DICTIONARY_TABLE } from './dictionary-table.ts';
 import { isGroupLength, isPrivate } from './tag-text.ts';
 import { vrOfBytes } from './value-representation.ts';
 
-/** Where the line of each tag begins in the table; of a range under its first tag. */
-let lines: ReadonlyMap<Tag, number> | undefined;
+/** Where the lines begin that were found. Of the table's own tags only: there are billions of others, and who sends them is not known. */
+const found = new Map<Tag, number>();
 
-/** Read when it is first needed: not every run needs it, and those that do wait for it. */
-function readLines(): ReadonlyMap<Tag, number> {
-  const read = new Map<Tag, number>();
-  // The table begins with a line break.
-  for (let at = 1; at < DICTIONARY_TABLE.length; at = DICTIONARY_TABLE.indexOf('\n', at) + 1) {
-    read.set(Number.parseInt(DICTIONARY_TABLE.slice(at, at + 8), 16), at);
+/** Where the line of a tag of the table begins. The table is sorted; few runs need more than some dozen of its lines. */
+function lineStarting(tag: Tag): number | undefined {
+  const known = found.get(tag);
+  if (known !== undefined) return known;
+  // The table begins with a line break, as each line ends with one.
+  let [low, high] = [0, DICTIONARY_TABLE.length - 1];
+  while (low < high) {
+    const line = DICTIONARY_TABLE.lastIndexOf('\n', (low + high) >>> 1) + 1;
+    const there = Number.parseInt(DICTIONARY_TABLE.slice(line, line + 8), 16);
+    if (there === tag) {
+      found.set(tag, line);
+      return line;
+    }
+    if (there < tag) low = DICTIONARY_TABLE.indexOf('\n', line);
+    else high = line - 1;
   }
-  return read;
+  return undefined;
 }
 
 function lineOf(tag: Tag): number | undefined {
   if (isPrivate(tag)) return undefined;
-  lines ??= readLines();
-  const exact = lines.get(tag);
+  const exact = lineStarting(tag);
   if (exact !== undefined) return exact;
-  const ofRange = lines.get(firstOfRange(tag));
+  const ofRange = lineStarting(firstOfRange(tag));
   return ofRange !== undefined && DICTIONARY_TABLE[ofRange + 11] === '*' ? ofRange : undefined;
 }
 

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 
 import { describe, expect, it } from 'vitest';
 
+import { DICTIONARY_TABLE } from '../../../core/dicom/dictionary-table.ts';
 import { isSignOpen, keywordOf, tagOf, vrOf } from '../../../core/dicom/dictionary.ts';
 import { formatTag, isGroupLength, isPrivate, isPrivateCreator, parseTag } from '../../../core/dicom/tag-text.ts';
 import { TAG } from '../../../core/dicom/tags.ts';
@@ -32,6 +33,16 @@ describe('the dictionary', () => {
   ])('knows %i as %s, %s', (tag, keyword, vr) => {
     expect(keywordOf(tag)).toBe(keyword);
     expect(vrOf(tag)).toBe(vr);
+  });
+
+  it('has each line of its table, and nothing between two of them', () => {
+    const lines = DICTIONARY_TABLE.trim().split('\n');
+    expect(lines.length).toBeGreaterThan(5000);
+    const keywords = new Map(lines.map((line) => [Number.parseInt(line.slice(0, 8), 16), line.slice(13)]));
+    for (const [tag, keyword] of keywords) {
+      expect(keywordOf(tag)).toBe(keyword);
+      for (const beside of [tag - 1, tag + 1]) if (tag >>> 16 === 0x0040) expect(keywordOf(beside)).toBe(keywords.get(beside));
+    }
   });
 
   it.each([
