@@ -10,14 +10,14 @@ const VENDORS = {
   plist: '^core/property-list\\.ts$',
   '@cornerstonejs/codec-openjpeg': '^core/encode/openjpeg\\.ts$',
   '@cornerstonejs/codec-openjph': '^core/encode/openjph\\.ts$',
-  piscina: '^core/encode/frame-pool\\.ts$',
-  '@napi-rs/xattr': '^local-uploader/extended-attributes\\.ts$',
+  piscina: '^(core/encode/frame-pool|local-uploader/arrival/digest-file)\\.ts$',
+  '@napi-rs/xattr': '^local-uploader/marks/extended-attributes\\.ts$',
   undici: '^core/stow/http\\.ts$',
   oauth4webapi: '^core/stow/client-credentials-grant\\.ts$',
   '@aws-sdk': '^(core/store/s3-[a-z-]+|functions/sweep/sqs-queue)\\.ts$',
   '@smithy': '^core/store/s3-[a-z-]+\\.ts$',
   'p-limit': '^core/concurrency\\.ts$',
-  'p-queue': '^local-uploader/oldest-first\\.ts$',
+  'p-queue': '^local-uploader/upload/oldest-first\\.ts$',
   'p-retry': '^core/retry\\.ts$',
   pino: '^core/logging\\.ts$',
   zod: '^(core/(config|coerce|stow)/|core/audit/(manifest|heartbeat)\\.ts$|core/store/object-event\\.ts$|functions/ingest/|local-cloud/function-runner\\.ts$)',
@@ -35,6 +35,17 @@ const STEPS = {
   stow: ['stow', 'dicom'],
   store: ['store'],
   audit: ['audit', 'store'],
+};
+
+/** Parts of the uploader: what each may use of the others. */
+const UPLOADER_PARTS = {
+  spool: ['spool'],
+  arrival: ['arrival', 'spool'],
+  outage: ['outage'],
+  upload: ['upload', 'arrival', 'spool', 'outage'],
+  marks: ['marks', 'upload'],
+  status: ['status', 'upload', 'spool'],
+  handover: ['handover', 'spool'],
 };
 
 const escape = (name) => name.replace(/[.+^$()|[\]\\]/g, '\\$&');
@@ -56,6 +67,14 @@ const stepRules = Object.entries(STEPS).map(([step, allowed]) => ({
     path: '^core/',
     pathNot: `^core/((${allowed.join('|')}|config)/|(errors|concurrency|retry|logging|shared-database|property-list)\\.ts$)`,
   },
+}));
+
+const uploaderRules = Object.entries(UPLOADER_PARTS).map(([part, allowed]) => ({
+  name: `uploader-${part}`,
+  comment: `local-uploader/${part} may use ${allowed.map((name) => `local-uploader/${name}`).join(', ')}`,
+  severity: 'error',
+  from: { path: `^local-uploader/${part}/` },
+  to: { path: '^local-uploader/', pathNot: `^local-uploader/(${allowed.join('|')})/` },
 }));
 
 module.exports = {
@@ -103,6 +122,7 @@ module.exports = {
       to: { path: '^core/(dicom|coerce|encode|stow|store|audit)/|^core/prepare-instance' },
     },
     ...stepRules,
+    ...uploaderRules,
     ...vendorRules,
     {
       name: 'no-development-dependency',

@@ -11,7 +11,7 @@ import type { ObjectStore } from '../core/store/object-store.ts';
 import { createDirectStore } from '../functions/direct/direct-store.ts';
 import { openStowedJournal } from '../functions/direct/stowed-journal.ts';
 import { openPorts } from '../functions/ingest/open-ports.ts';
-import type { SeedArguments } from '../local-uploader/seed-arguments.ts';
+import type { SeedArguments } from './seed-arguments.ts';
 import type { UploadArguments } from './upload-arguments.ts';
 
 /** `folder`: what is uploaded; `spool`: where its locks lie. */

@@ -15,8 +15,8 @@
 import { basename, dirname, resolve } from 'node:path';
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { StorestowError } from '../core/errors.ts';
-import type { HandoverWord } from '../local-uploader/handover-word.ts';
-import { parseSeedArguments } from '../local-uploader/seed-arguments.ts';
+import type { HandoverWord } from '../local-uploader/handover/handover-word.ts';
+import { parseSeedArguments } from './seed-arguments.ts';
 import { DEFAULT_DATA, spoolOf } from './spool-folder.ts';
 
 const TEXT = { type: 'string' } as const;

@@ -4,7 +4,7 @@ import { reasonOf } from '../core/audit/query.ts';
 import { mapConcurrently } from '../core/concurrency.ts';
 import type { ObjectStore } from '../core/store/object-store.ts';
 import type { FunctionResult } from '../local-cloud/function-runner.ts';
-import type { FileReport } from '../local-uploader/upload-report.ts';
+import type { FileReport } from '../local-uploader/upload/upload-report.ts';
 import { formatBytes, printable, renderTable } from './table.ts';
 
 interface Instance {

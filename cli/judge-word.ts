@@ -14,7 +14,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { BucketConfig } from '../core/config/schema.ts';
-import type { UploadOptions } from '../local-uploader/upload-study.ts';
+import type { UploadOptions } from '../local-uploader/upload/upload-study.ts';
 import { senderOf } from './upload-arguments.ts';
 
 /** What one uploader would do. */

@@ -1,7 +1,7 @@
 /** `storestow upload` where a resident uploader is at the spool: it is told, and nothing else is loaded. */
 import { writeSync } from 'node:fs';
-import { handOver } from '../local-uploader/hand-over.ts';
-import { handoverSocket } from '../local-uploader/handover-word.ts';
+import { handOver } from '../local-uploader/handover/hand-over.ts';
+import { handoverSocket } from '../local-uploader/handover/handover-word.ts';
 import { handoverOf } from './hand-over-arguments.ts';
 
 /**

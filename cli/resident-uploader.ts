@@ -1,10 +1,10 @@
 /** `storestow upload --watch`: stays at the spool, and takes what storescp starts (`leave-to-resident.ts`) over the spool's socket. */
 import type { Log } from '../core/logging.ts';
 import type { ObjectStore } from '../core/store/object-store.ts';
-import { attendSpool } from '../local-uploader/attend-spool.ts';
-import { HandoverListener } from '../local-uploader/handover-listener.ts';
-import type { SeedArguments } from '../local-uploader/seed-arguments.ts';
-import { watchSpool } from '../local-uploader/watch-spool.ts';
+import { attendSpool } from '../local-uploader/status/attend-spool.ts';
+import { HandoverListener } from '../local-uploader/handover/handover-listener.ts';
+import type { SeedArguments } from './seed-arguments.ts';
+import { watchSpool } from '../local-uploader/upload/watch-spool.ts';
 import { endingSignal } from './ending-signal.ts';
 import { bucketAt, type Settings } from './settings.ts';
 import { spoolOf } from './spool-folder.ts';

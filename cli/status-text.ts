@@ -1,5 +1,5 @@
 /** The state of a site in a few lines. */
-import type { SpoolStatus, Trouble } from '../local-uploader/spool-status.ts';
+import type { SpoolStatus, Trouble } from '../local-uploader/status/spool-status.ts';
 import { formatBytes, printable } from './table.ts';
 
 /** Of each kind of trouble; the counts tell of the rest. */

@@ -1,8 +1,8 @@
 /** `storestow status`: what waits at this site, or how all sites of a bucket are, and whether somebody has to look. */
 import { readHeartbeats } from '../core/audit/heartbeat.ts';
 import { clockAhead, judgeSite, sitesExitCode } from '../core/audit/judge-site.ts';
-import { lookAtSpool } from '../local-uploader/look-at-spool.ts';
-import { spoolStatus, statusExitCode } from '../local-uploader/spool-status.ts';
+import { lookAtSpool } from '../local-uploader/status/look-at-spool.ts';
+import { spoolStatus, statusExitCode } from '../local-uploader/status/spool-status.ts';
 import { bucketOption, Command, configOption, dataOption, examples, Option, wholeNumber, type Subcommand } from './command.ts';
 import { openExistingBucket } from './existing-bucket.ts';
 import type { Finish } from './exit-code.ts';

@@ -15,8 +15,8 @@ import { startLocalCloud, type LocalBucket, type LocalCloud, type LocalCloudOpti
 import { keepProcess } from '../local-cloud/kept-process.ts';
 import { startStorescp } from '../local-cloud/storescp.ts';
 import { storescuLine } from '../local-cloud/storescp-command.ts';
-import { uploadStudy } from '../local-uploader/upload-study.ts';
-import type { FileReport } from '../local-uploader/upload-report.ts';
+import { uploadStudy } from '../local-uploader/upload/upload-study.ts';
+import type { FileReport } from '../local-uploader/upload/upload-report.ts';
 import { parseBucketAddress } from './bucket-address.ts';
 import { Command, configOption, examples, logLevelOption, syslogOption, wholeNumber, type Subcommand } from './command.ts';
 import { endingSignal } from './ending-signal.ts';

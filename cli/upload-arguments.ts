@@ -1,9 +1,9 @@
 /** What `storestow upload` was given → what the uploader is told. The same for the one who asks and for the resident uploader that is asked. */
 import { resolve } from 'node:path';
 import type { Config } from '../core/config/schema.ts';
-import type { Sender } from '../local-uploader/announced-senders.ts';
-import type { SeedArguments } from '../local-uploader/seed-arguments.ts';
-import type { UploadOptions } from '../local-uploader/upload-study.ts';
+import type { Sender } from '../local-uploader/spool/announced-senders.ts';
+import type { SeedArguments } from './seed-arguments.ts';
+import type { UploadOptions } from '../local-uploader/upload/upload-study.ts';
 
 export interface UploadArguments {
   readonly all?: boolean | undefined;

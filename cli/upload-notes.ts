@@ -1,10 +1,10 @@
 /** What an uploader notes beside its work: for `storestow status`, and as marks on the files that stay. */
 import type { Config } from '../core/config/schema.ts';
 import type { Log } from '../core/logging.ts';
-import { openExtendedAttributes } from '../local-uploader/extended-attributes.ts';
-import { FileMarker } from '../local-uploader/file-marks.ts';
-import { UploadJournal } from '../local-uploader/upload-journal.ts';
-import type { UploadPorts } from '../local-uploader/upload-study.ts';
+import { openExtendedAttributes } from '../local-uploader/marks/extended-attributes.ts';
+import { FileMarker } from '../local-uploader/marks/file-marks.ts';
+import { UploadJournal } from '../local-uploader/upload/upload-journal.ts';
+import type { UploadPorts } from '../local-uploader/upload/upload-study.ts';
 
 export class UploadNotes {
   readonly #journal: UploadJournal;

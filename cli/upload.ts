@@ -9,13 +9,18 @@ import { createLog, type Log } from '../core/logging.ts';
 import { stateFolder } from '../core/spool-layout.ts';
 import { openStore } from '../core/store/open-store.ts';
 import type { ObjectStore } from '../core/store/object-store.ts';
-import { announceSender } from '../local-uploader/announced-senders.ts';
-import { beatOnce } from '../local-uploader/attend-spool.ts';
-import { BucketGate } from '../local-uploader/bucket-gate.ts';
-import { parseSeedArguments, type SeedArguments } from '../local-uploader/seed-arguments.ts';
-import { uploadExitCode, type FileOutcome, type UploadCounts, type UploadReport } from '../local-uploader/upload-report.ts';
-import { uploadSpool } from '../local-uploader/upload-spool.ts';
-import { uploadStudy, type UploadOptions, type UploadPorts } from '../local-uploader/upload-study.ts';
+import { announceSender } from '../local-uploader/spool/announced-senders.ts';
+import { beatOnce } from '../local-uploader/status/attend-spool.ts';
+import { BucketGate } from '../local-uploader/outage/bucket-gate.ts';
+import { parseSeedArguments, type SeedArguments } from './seed-arguments.ts';
+import {
+  uploadExitCode,
+  type FileOutcome,
+  type UploadCounts,
+  type UploadReport,
+} from '../local-uploader/upload/upload-report.ts';
+import { uploadSpool } from '../local-uploader/upload/upload-spool.ts';
+import { uploadStudy, type UploadOptions, type UploadPorts } from '../local-uploader/upload/upload-study.ts';
 import {
   bucketOption,
   Command,

@@ -7,9 +7,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createLog } from '../../core/logging.ts';
-import { handOver } from '../../local-uploader/hand-over.ts';
-import { HandoverListener } from '../../local-uploader/handover-listener.ts';
-import { handoverSocket, MAX_WORD, serializeWord, type HandoverWord } from '../../local-uploader/handover-word.ts';
+import { handOver } from '../../local-uploader/handover/hand-over.ts';
+import { HandoverListener } from '../../local-uploader/handover/handover-listener.ts';
+import { handoverSocket, MAX_WORD, serializeWord, type HandoverWord } from '../../local-uploader/handover/handover-word.ts';
 import { temporaryFolder, type TemporaryFolder } from '../support/temporary-folder.ts';
 import { waitUntil } from '../support/wait-until.ts';
 

@@ -10,7 +10,7 @@ import { openFolderStore } from '../../core/store/folder-store.ts';
 import { parseObjectKey } from '../../core/store/object-key.ts';
 import { shellQuote } from '../../local-cloud/storescp-command.ts';
 import { startStorescp, type RunningStorescp } from '../../local-cloud/storescp.ts';
-import { announceSender } from '../../local-uploader/announced-senders.ts';
+import { announceSender } from '../../local-uploader/spool/announced-senders.ts';
 import { buildImage, type BuiltImage } from '../support/build-dicom.ts';
 import { freePort } from '../support/free-port.ts';
 import { requirePeer } from '../support/peers.ts';

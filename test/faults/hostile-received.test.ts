@@ -12,7 +12,7 @@ import { createLog } from '../../core/logging.ts';
 import { openFolderStore } from '../../core/store/folder-store.ts';
 import { parseObjectKey } from '../../core/store/object-key.ts';
 import { startStorescp, type RunningStorescp } from '../../local-cloud/storescp.ts';
-import { uploadSpool } from '../../local-uploader/upload-spool.ts';
+import { uploadSpool } from '../../local-uploader/upload/upload-spool.ts';
 import { buildImage, type BuiltImage } from '../support/build-dicom.ts';
 import { requirePeer } from '../support/peers.ts';
 import { temporaryFolder, type TemporaryFolder } from '../support/temporary-folder.ts';

@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openFolderStore, type FolderStore } from '../../core/store/folder-store.ts';
-import type { UploadStep } from '../../local-uploader/upload-step.ts';
+import type { UploadStep } from '../../local-uploader/spool/upload-step.ts';
 import { Random } from '../fuzz/random.ts';
 import { requirePeer } from '../support/peers.ts';
 import { temporaryFolder, type TemporaryFolder } from '../support/temporary-folder.ts';

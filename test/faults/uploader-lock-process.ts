@@ -4,7 +4,7 @@
  */
 import { appendFileSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { oneAtATime } from '../../local-uploader/study-lock.ts';
+import { oneAtATime } from '../../local-uploader/spool/study-lock.ts';
 
 const [, , folder = '', state = '', log = '', number = '', rounds = '0'] = process.argv;
 for (let round = 1; round <= Number(rounds); round++) {

@@ -11,10 +11,10 @@ import { createLog } from '../../core/logging.ts';
 import type { RetryOptions } from '../../core/retry.ts';
 import { openStore } from '../../core/store/open-store.ts';
 import type { ObjectStore } from '../../core/store/object-store.ts';
-import { uploadExitCode } from '../../local-uploader/upload-report.ts';
-import { uploadSpool } from '../../local-uploader/upload-spool.ts';
-import type { ReachStep, UploadStep } from '../../local-uploader/upload-step.ts';
-import { uploadStudy, type UploadOptions, type UploadPorts } from '../../local-uploader/upload-study.ts';
+import { uploadExitCode } from '../../local-uploader/upload/upload-report.ts';
+import { uploadSpool } from '../../local-uploader/upload/upload-spool.ts';
+import type { ReachStep, UploadStep } from '../../local-uploader/spool/upload-step.ts';
+import { uploadStudy, type UploadOptions, type UploadPorts } from '../../local-uploader/upload/upload-study.ts';
 
 export interface PlannedUpload {
   readonly kind: 'study' | 'spool';

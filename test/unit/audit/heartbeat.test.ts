@@ -8,8 +8,8 @@ import { createMemoryStore } from '../../../core/store/memory-store.ts';
 import { objectCreated, readObjectEvent } from '../../../core/store/object-event.ts';
 import { sweep } from '../../../functions/sweep/sweep.ts';
 import { ArrivalsQueue } from '../../../local-cloud/arrivals-queue.ts';
-import { heartbeatOf } from '../../../local-uploader/heartbeat.ts';
-import { spoolStatus, type SpoolFacts } from '../../../local-uploader/spool-status.ts';
+import { heartbeatOf } from '../../../local-uploader/status/heartbeat.ts';
+import { spoolStatus, type SpoolFacts } from '../../../local-uploader/status/spool-status.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const now = new Date('2026-11-25T12:00:00Z');

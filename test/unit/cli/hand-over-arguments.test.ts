@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { handoverOf } from '../../../cli/hand-over-arguments.ts';
 import { uploadCommand } from '../../../cli/upload.ts';
-import { parseWord, serializeWord } from '../../../local-uploader/handover-word.ts';
+import { parseWord, serializeWord } from '../../../local-uploader/handover/handover-word.ts';
 
 const CWD = '/at';
 const URL = 'https://pacs/dcm4chee-arc/aets/%@/rs/studies';

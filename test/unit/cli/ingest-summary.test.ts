@@ -4,7 +4,7 @@ import type { AuditRecord } from '../../../core/audit/record.ts';
 import { toTags } from '../../../core/audit/tags.ts';
 import { createMemoryStore } from '../../../core/store/memory-store.ts';
 import type { ObjectStore } from '../../../core/store/object-store.ts';
-import type { FileReport } from '../../../local-uploader/upload-report.ts';
+import type { FileReport } from '../../../local-uploader/upload/upload-report.ts';
 
 const STOWED: AuditRecord = { status: { kind: 'stowed' }, institution: 'North Clinic' };
 

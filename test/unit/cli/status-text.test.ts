@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { duration, statusText } from '../../../cli/status-text.ts';
-import type { SpoolStatus } from '../../../local-uploader/spool-status.ts';
+import type { SpoolStatus } from '../../../local-uploader/status/spool-status.ts';
 
 const status: SpoolStatus = {
   at: new Date('2026-11-25T12:00:00Z'),

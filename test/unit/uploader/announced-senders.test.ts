@@ -8,7 +8,7 @@ import {
   readAnnouncements,
   senderOf,
   type Announcement,
-} from '../../../local-uploader/announced-senders.ts';
+} from '../../../local-uploader/spool/announced-senders.ts';
 import { temporaryFolder, type TemporaryFolder } from '../../support/temporary-folder.ts';
 
 const A = { callingIP: '10.0.0.1', callingAET: 'CT1' };

@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createMemoryStore } from '../../../core/store/memory-store.ts';
 import { parseObjectKey } from '../../../core/store/object-key.ts';
-import { arrivalObject, encodeMetadataValue } from '../../../local-uploader/arrival-object.ts';
-import type { Arrival } from '../../../local-uploader/read-arrival.ts';
+import { arrivalObject, encodeMetadataValue } from '../../../local-uploader/arrival/arrival-object.ts';
+import type { Arrival } from '../../../local-uploader/arrival/read-arrival.ts';
 
 const arrival: Arrival = {
   studyInstanceUID: '1.2.3',

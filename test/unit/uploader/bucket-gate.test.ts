@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { StorestowError } from '../../../core/errors.ts';
 import { createLog } from '../../../core/logging.ts';
-import { BucketGate } from '../../../local-uploader/bucket-gate.ts';
+import { BucketGate } from '../../../local-uploader/outage/bucket-gate.ts';
 
 const RETRIES = { retries: 0, firstDelay: 1, maxDelay: 1 };
 const small = (name: string): { name: string; large: boolean } => ({ name, large: false });

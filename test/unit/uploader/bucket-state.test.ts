@@ -9,7 +9,7 @@ import {
   type RoundEnd,
   type Sent,
   type TryEnd,
-} from '../../../local-uploader/bucket-state.ts';
+} from '../../../local-uploader/outage/bucket-state.ts';
 
 const began = new Date('2026-11-25T12:00:00Z');
 const now = new Date('2026-11-25T13:00:00Z');

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { BytePool } from '../../../local-uploader/byte-pool.ts';
+import { BytePool } from '../../../local-uploader/arrival/byte-pool.ts';
 
 const KIB = 1024;
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { decideDisk, shortagesOf, type Disk, type DiskAlarm } from '../../../local-uploader/decide-disk.ts';
+import { decideDisk, shortagesOf, type Disk, type DiskAlarm } from '../../../local-uploader/status/decide-disk.ts';
 
 const now = new Date('2026-11-25T12:00:00Z');
 const ago = (minutes: number): Date => new Date(now.getTime() - minutes * 60_000);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { decideFile, type FileDecision, type FilePlace, type FileState } from '../../../local-uploader/decide-file.ts';
+import { decideFile, type FileDecision, type FilePlace, type FileState } from '../../../local-uploader/upload/decide-file.ts';
 
 const PLACES: readonly FilePlace[] = ['receiving', 'received', 'elsewhere'];
 

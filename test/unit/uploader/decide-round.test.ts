@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { TAKING, type BucketState } from '../../../local-uploader/bucket-state.ts';
-import { decideRound, pauseOfFile, pauseWithinRound } from '../../../local-uploader/decide-round.ts';
+import { TAKING, type BucketState } from '../../../local-uploader/outage/bucket-state.ts';
+import { decideRound, pauseOfFile, pauseWithinRound } from '../../../local-uploader/outage/decide-round.ts';
 
 const out = (probes: number): BucketState => ({ state: 'out', outage: outage(probes) });
 const outage = (probes: number) => ({ since: new Date(0), code: 'STORE_UNAVAILABLE', sent: 'instance', probes }) as const;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { decideSetAside, type Aside } from '../../../local-uploader/decide-set-aside.ts';
+import { decideSetAside, type Aside } from '../../../local-uploader/spool/decide-set-aside.ts';
 
 const TABLE: readonly (readonly [outcome: string, age: number, aside: Aside | undefined])[] = [
   ['foreign', 0, undefined],

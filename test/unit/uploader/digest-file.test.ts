@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { open, truncate, writeFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createFileDigester, digestFile } from '../../../local-uploader/digest-file.ts';
+import { createFileDigester, digestFile } from '../../../local-uploader/arrival/digest-file.ts';
 import { seededBytes } from '../../support/build-dicom.ts';
 import { temporaryFolder, type TemporaryFolder } from '../../support/temporary-folder.ts';
 

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { createLog, type Log } from '../../../core/logging.ts';
 import { buildBinaryPropertyList, parseBinaryPropertyList } from '../../../core/property-list.ts';
-import type { ExtendedAttributes } from '../../../local-uploader/extended-attributes.ts';
-import { FileMarker } from '../../../local-uploader/file-marks.ts';
-import { markOf } from '../../../local-uploader/mark.ts';
-import type { FileReport } from '../../../local-uploader/upload-report.ts';
+import type { ExtendedAttributes } from '../../../local-uploader/marks/extended-attributes.ts';
+import { FileMarker } from '../../../local-uploader/marks/file-marks.ts';
+import { markOf } from '../../../local-uploader/marks/mark.ts';
+import type { FileReport } from '../../../local-uploader/upload/upload-report.ts';
 
 const kept: FileReport = { path: '/a', outcome: 'uploaded', after: 'kept', key: 'incoming/x' };
 const damaged: FileReport = { path: '/a', outcome: 'damaged', code: 'TRUNCATED', retryable: false };

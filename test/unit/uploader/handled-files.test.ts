@@ -1,8 +1,8 @@
 import { mkdir, rename, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { HandledFiles } from '../../../local-uploader/handled-files.ts';
-import { listFolder, type ListedFile } from '../../../local-uploader/list-files.ts';
+import { HandledFiles } from '../../../local-uploader/spool/handled-files.ts';
+import { listFolder, type ListedFile } from '../../../local-uploader/spool/list-files.ts';
 import { temporaryFolder, type TemporaryFolder } from '../../support/temporary-folder.ts';
 
 const file = (name: string, modified = 1n): ListedFile => ({

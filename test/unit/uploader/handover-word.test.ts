@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { handoverSocket, parseWord, serializeWord } from '../../../local-uploader/handover-word.ts';
+import { handoverSocket, parseWord, serializeWord } from '../../../local-uploader/handover/handover-word.ts';
 
 const WORD = { cwd: '/at', data: 'data' };
 

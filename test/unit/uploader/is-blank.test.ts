@@ -1,7 +1,7 @@
 import { symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { isBlank } from '../../../local-uploader/is-blank.ts';
+import { isBlank } from '../../../local-uploader/arrival/is-blank.ts';
 import { temporaryFolder, type TemporaryFolder } from '../../support/temporary-folder.ts';
 
 describe('isBlank', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { readPart10 } from '../../../core/dicom/read-part10.ts';
-import { lacksPixels } from '../../../local-uploader/lacks-pixels.ts';
+import { lacksPixels } from '../../../local-uploader/arrival/lacks-pixels.ts';
 import { buildDicom, encapsulated, imageElements, J2K_LOSSLESS, type BuiltElement } from '../../support/build-dicom.ts';
 
 const STORAGE = '1.2.840.10008.5.1.4.1.1.';

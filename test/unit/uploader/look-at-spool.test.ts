@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createLog } from '../../../core/logging.ts';
-import { journalPath, UploadJournal } from '../../../local-uploader/upload-journal.ts';
+import { journalPath, UploadJournal } from '../../../local-uploader/upload/upload-journal.ts';
 import { temporaryFolder, type TemporaryFolder } from '../../support/temporary-folder.ts';
 
-const LOOK = new URL('../../../local-uploader/look-at-spool.ts', import.meta.url).href;
+const LOOK = new URL('../../../local-uploader/status/look-at-spool.ts', import.meta.url).href;
 /** Of files that stay, where a site was cut off for days. */
 const NOTES = 300_000;
 /** Megabytes: twice what they take; all rows at once beside them take more. */

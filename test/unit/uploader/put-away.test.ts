@@ -2,8 +2,8 @@ import { hash } from 'node:crypto';
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { identityOf, type FileIdentity } from '../../../local-uploader/file-identity.ts';
-import { moveFile, removeFile } from '../../../local-uploader/put-away.ts';
+import { identityOf, type FileIdentity } from '../../../local-uploader/spool/file-identity.ts';
+import { moveFile, removeFile } from '../../../local-uploader/spool/put-away.ts';
 import { temporaryFolder, type TemporaryFolder } from '../../support/temporary-folder.ts';
 
 describe('putting a file away', () => {

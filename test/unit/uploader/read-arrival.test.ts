@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { readArrival } from '../../../local-uploader/read-arrival.ts';
+import { readArrival } from '../../../local-uploader/arrival/read-arrival.ts';
 import { buildDicom, buildImage, imageElements, DEFLATED_LE, IMPLICIT_LE } from '../../support/build-dicom.ts';
 import { temporaryFolder, type TemporaryFolder } from '../../support/temporary-folder.ts';
 

@@ -1,8 +1,8 @@
 import { mkdir, readdir, readFile, rename, stat, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { identityOf, type FileIdentity } from '../../../local-uploader/file-identity.ts';
-import { setAside } from '../../../local-uploader/set-aside.ts';
+import { identityOf, type FileIdentity } from '../../../local-uploader/spool/file-identity.ts';
+import { setAside } from '../../../local-uploader/spool/set-aside.ts';
 import { temporaryFolder, type TemporaryFolder } from '../../support/temporary-folder.ts';
 
 describe('setAside', () => {

@@ -7,7 +7,7 @@ import {
   type SpoolFacts,
   type SpoolFile,
   type SpoolStatus,
-} from '../../../local-uploader/spool-status.ts';
+} from '../../../local-uploader/status/spool-status.ts';
 
 const now = new Date('2026-11-25T12:00:00Z');
 const ago = (minutes: number): Date => new Date(now.getTime() - minutes * 60_000);

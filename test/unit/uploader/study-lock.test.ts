@@ -1,8 +1,8 @@
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { oneAtATime } from '../../../local-uploader/study-lock.ts';
-import type { UploadStep } from '../../../local-uploader/upload-step.ts';
+import { oneAtATime } from '../../../local-uploader/spool/study-lock.ts';
+import type { UploadStep } from '../../../local-uploader/spool/upload-step.ts';
 import { temporaryFolder, type TemporaryFolder } from '../../support/temporary-folder.ts';
 
 describe('oneAtATime', () => {

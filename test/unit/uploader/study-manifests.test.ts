@@ -8,10 +8,10 @@ import { retry } from '../../../core/retry.ts';
 import { createMemoryStore } from '../../../core/store/memory-store.ts';
 import { objectKey } from '../../../core/store/object-key.ts';
 import type { ObjectStore, PutOptions, ObjectBody } from '../../../core/store/object-store.ts';
-import { RoundManifests, type UploadedObject } from '../../../local-uploader/study-manifests.ts';
-import type { Tries } from '../../../local-uploader/upload-file.ts';
-import type { UploadReport } from '../../../local-uploader/upload-report.ts';
-import { uploadStudy, type UploadOptions } from '../../../local-uploader/upload-study.ts';
+import { RoundManifests, type UploadedObject } from '../../../local-uploader/upload/study-manifests.ts';
+import type { Tries } from '../../../local-uploader/upload/upload-file.ts';
+import type { UploadReport } from '../../../local-uploader/upload/upload-report.ts';
+import { uploadStudy, type UploadOptions } from '../../../local-uploader/upload/upload-study.ts';
 import { buildImage } from '../../support/build-dicom.ts';
 import { temporaryFolder, type TemporaryFolder } from '../../support/temporary-folder.ts';
 

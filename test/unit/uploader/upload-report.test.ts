@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { LISTED, uploadExitCode, UploadTally, type FileReport } from '../../../local-uploader/upload-report.ts';
+import { LISTED, uploadExitCode, UploadTally, type FileReport } from '../../../local-uploader/upload/upload-report.ts';
 
 const uploaded: FileReport = { path: 'a', outcome: 'uploaded', after: 'removed' };
 const present: FileReport = { path: 'b', outcome: 'present', after: 'kept' };
