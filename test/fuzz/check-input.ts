@@ -1,8 +1,6 @@
 /** What must hold for any bytes. A `Defect` says what did not. */
 import { createHash } from 'node:crypto';
-import { coerce, type Source } from '../../core/coerce/coerce.ts';
-import { DEFAULT_RULES } from '../../core/coerce/default-rules.ts';
-import type { RuleSet } from '../../core/coerce/rule-set.ts';
+import { coerce } from '../../core/coerce/coerce.ts';
 import { inMemory, segmentBytes } from '../../core/dicom/byte-source.ts';
 import type { Change, Segments } from '../../core/dicom/change.ts';
 import type { DataSet, Part10 } from '../../core/dicom/data-set.ts';
@@ -17,6 +15,7 @@ import type { FramePool } from '../../core/encode/frame-pool.ts';
 import { StorestowError, type ErrorCode } from '../../core/errors.ts';
 import { prepareInstance, preparePart10, type PreparedInstance } from '../../core/prepare-instance.ts';
 import { unnamedDifference, type ComparedDataSet, type ComparedElement } from './compare-objects.ts';
+import { RULES, SOURCE } from '../support/rules-of-each-kind.ts';
 import { pixelDifference, type DecodedFrame } from './compare-pixels.ts';
 import { wrongGroupLength } from './group-lengths.ts';
 import { NotPlain, readPlain, type PlainFile } from './plain-reader.ts';
@@ -25,19 +24,6 @@ import { sameRewritten } from './same-rewritten.ts';
 
 /** Bytes that a deflated data set may inflate to here. */
 const MAX_INFLATED = 1 << 24;
-
-const SOURCE: Source = { callingAET: 'CT1', callingIP: '10.0.0.5', receivedAt: new Date('2026-11-24T09:30:00.123Z') };
-const RULES: RuleSet = {
-  rules: [
-    ...DEFAULT_RULES,
-    { action: 'set', target: 'RequestAttributesSequence[*].ScheduledProcedureStepID', value: 'X' },
-    { action: 'setIfEmpty', target: 'StationName', value: 'unknown' },
-    { action: 'set', target: '(0029,xx01)[SITE]', value: 'x', vr: 'LO' },
-  ],
-  institutions: new Map([['CT1', 'Example Hospital']]),
-  unknownSource: 'quarantine',
-  originalAttributes: true,
-};
 
 export class Defect extends Error {
   override readonly name = 'Defect';

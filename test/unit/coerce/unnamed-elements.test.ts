@@ -6,9 +6,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { inMemory } from '../../../core/dicom/byte-source.ts';
-import { coerce, type Source } from '../../../core/coerce/coerce.ts';
-import { DEFAULT_RULES } from '../../../core/coerce/default-rules.ts';
-import type { RuleSet } from '../../../core/coerce/rule-set.ts';
+import { coerce } from '../../../core/coerce/coerce.ts';
 import type { Change } from '../../../core/dicom/change.ts';
 import type { Part10, Tag } from '../../../core/dicom/data-set.ts';
 import { isGroupLength } from '../../../core/dicom/tag-text.ts';
@@ -24,20 +22,9 @@ import {
   IMPLICIT_LE,
   type BuiltElement,
 } from '../../support/build-dicom.ts';
+import { RULES, SOURCE } from '../../support/rules-of-each-kind.ts';
 
 const ORIGINAL = 0x04000561;
-const SOURCE: Source = { callingAET: 'CT1', callingIP: '10.0.0.5', receivedAt: new Date('2026-11-24T09:30:00.123Z') };
-const RULES: RuleSet = {
-  rules: [
-    ...DEFAULT_RULES,
-    { action: 'set', target: 'RequestAttributesSequence[*].ScheduledProcedureStepID', value: 'X' },
-    { action: 'setIfEmpty', target: 'StationName', value: 'unknown' },
-    { action: 'set', target: '(0029,xx01)[SITE]', value: 'x', vr: 'LO' },
-  ],
-  institutions: new Map([['CT1', 'Example Hospital']]),
-  unknownSource: 'quarantine',
-  originalAttributes: true,
-};
 
 function coerced(part10: Part10): { changes: readonly Change[]; after: Uint8Array } {
   const { changes } = coerce(part10, RULES, SOURCE);
