@@ -29,9 +29,10 @@ function parseEntry(line: string): Entry | undefined {
     return undefined;
   }
   if (typeof value !== 'object' || value === null) return undefined;
-  const { level, msg, ...rest } = value as Record<string, unknown>;
-  // Time and name of this process's own line stand beside it.
-  const fields = Object.fromEntries(Object.entries(rest).filter(([key]) => key !== 'time' && key !== 'name'));
+  const { level, msg, pid, ...rest } = value as Record<string, unknown>;
+  // Time, name and pid of this process's own line stand beside it; no name may come twice in an object, RFC 8259 4.
+  const others = Object.entries(rest).filter(([key]) => key !== 'time' && key !== 'name');
+  const fields = { ...(pid === undefined ? {} : { childPid: pid }), ...Object.fromEntries(others) };
   const known = LEVELS[level as keyof typeof LEVELS] as Entry['level'] | undefined;
   return known === undefined ? undefined : { level: known, fields, message: typeof msg === 'string' ? msg : '' };
 }
