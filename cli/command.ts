@@ -46,6 +46,11 @@ export function logLevelOption(): Option<'--log-level <level>', undefined, undef
   );
 }
 
+/** Beside `--syslog`. */
+export function noSyslogOption(): Option<'--no-syslog', undefined, undefined, undefined, false, undefined> {
+  return new Option('--no-syslog', "logs not to the system's log, whatever log.syslog says").helpGroup('Output:');
+}
+
 export function syslogOption(): Option<'--syslog', undefined, undefined, undefined, false, undefined> {
   return new Option('--syslog', "logs to the system's log too, for journald and Console.app (default: log.syslog)").helpGroup(
     'Output:',

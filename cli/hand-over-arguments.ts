@@ -36,6 +36,7 @@ const OPTIONS = {
   data: TEXT,
   'log-level': TEXT,
   syslog: FLAG,
+  'no-syslog': FLAG,
 } as const satisfies ParseArgsConfig['options'];
 
 export interface Handover {

@@ -18,7 +18,16 @@ import { storescuLine } from '../local-cloud/storescp-command.ts';
 import { uploadStudy } from '../local-uploader/upload/upload-study.ts';
 import type { FileReport } from '../local-uploader/upload/upload-report.ts';
 import { parseBucketAddress } from './bucket-address.ts';
-import { Command, configOption, examples, logLevelOption, syslogOption, wholeNumber, type Subcommand } from './command.ts';
+import {
+  Command,
+  configOption,
+  examples,
+  logLevelOption,
+  noSyslogOption,
+  syslogOption,
+  wholeNumber,
+  type Subcommand,
+} from './command.ts';
 import { endingSignal } from './ending-signal.ts';
 import { EXIT, type Finish } from './exit-code.ts';
 import { IngestSummary } from './ingest-summary.ts';
@@ -74,6 +83,7 @@ export function upCommand(finish: Finish): Subcommand {
     .option('--rules <file>', 'site rules, JSON')
     .addOption(logLevelOption())
     .addOption(syslogOption())
+    .addOption(noSyslogOption())
     .addHelpText(
       'after',
       examples(
@@ -232,7 +242,8 @@ async function startReceiver(spool: string, cloud: LocalCloud, { port, aet }: Op
   const storescp = await startStorescp({ port, aet, spool, log });
   const uploader = keepProcess({
     module: fileURLToPath(new URL(`./storestow${extname(fileURLToPath(import.meta.url))}`, import.meta.url)),
-    args: ['upload', '--watch', '--spool', spool, '--config', cloud.configPath, '--log-level', log.level],
+    // Its lines become this process's, which brings them to the system's log.
+    args: ['upload', '--watch', '--spool', spool, '--config', cloud.configPath, '--log-level', log.level, '--no-syslog'],
     name: 'the uploader',
     log,
   });

@@ -28,6 +28,7 @@ import {
   dataOption,
   examples,
   logLevelOption,
+  noSyslogOption,
   Option,
   syslogOption,
   wholeNumber,
@@ -79,6 +80,7 @@ export function uploadCommand(finish: Finish): Subcommand {
     .addOption(dataOption())
     .addOption(logLevelOption())
     .addOption(syslogOption())
+    .addOption(noSyslogOption())
     .addHelpText(
       'after',
       examples(
@@ -101,8 +103,7 @@ export function uploadCommand(finish: Finish): Subcommand {
         ? [spoolOf({ spool: options.spool, data: settings.data })]
         : folders.map((folder) => dirname(resolve(folder)));
       for (const spool of spools) mustNotBeRootsGuest(spool);
-      // Whoever started it with a channel logs its lines, and brings them to the system's log.
-      const syslog = !process.connected && (options.syslog ?? settings.config.log.syslog);
+      const syslog = options.syslog ?? settings.config.log.syslog;
       const log = createLog({ level: options.logLevel ?? 'warn', name: 'upload', syslog });
       const store = await openTarget(settings, options, seed, folders, log);
       try {

@@ -31,6 +31,7 @@ describe('handoverOf', () => {
   it.each<[string, object]>([
     ['--all --spool /spool', { spool: '/spool' }],
     ['--all --spool=/spool --syslog --log-level debug', { spool: '/spool' }],
+    ['--all --spool /spool --no-syslog', { spool: '/spool' }],
     ['--all', { spool: '/at/storestow-data/spool' }],
     ['--all --spool spool', { spool: '/at/spool' }],
     ['--all --data /data', { spool: '/data/spool', data: '/data' }],
