@@ -20,6 +20,8 @@ export function needsListing(verdict: Verdict): boolean {
  * | refused   | permanent, its code, whatever is listed (an earlier content may be) ||||
  * | rejected  | retryable, its code: the request was wrong, not the instance ||||
  *
+ * What may be under way at the archive stays so where it is not listed.
+ *
  * Retryable is bounded: the queue has so many tries, each one asks first, and after the last one the object is `failed` with the code.
  * That is the bounded retry of a processing failure (0110) and its like.
  */
@@ -76,5 +78,11 @@ function failed(
   verdict: Extract<Verdict, { kind: 'refused' | 'rejected' | 'unknown' }>,
 ): Outcome {
   const { code, message } = verdict;
-  return 'reason' in verdict ? { kind, code, message, reason: verdict.reason } : { kind, code, message };
+  return {
+    kind,
+    code,
+    message,
+    ...('reason' in verdict ? { reason: verdict.reason } : {}),
+    ...('underWay' in verdict ? { underWay: verdict.underWay } : {}),
+  };
 }

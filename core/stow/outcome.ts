@@ -32,7 +32,14 @@ interface Proved {
 export type Outcome =
   | ({ readonly kind: 'stored' } & Proved)
   | ({ readonly kind: 'warned'; readonly reason: number } & Proved)
-  | { readonly kind: 'retryable' | 'permanent'; readonly code: ErrorCode; readonly reason?: number; readonly message: string };
+  | {
+      readonly kind: 'retryable' | 'permanent';
+      readonly code: ErrorCode;
+      readonly reason?: number;
+      readonly message: string;
+      /** The archive may be storing it still: nobody must send it again before `archive.timeout` is over. */
+      readonly underWay?: true;
+    };
 
 export type Stored = Extract<Outcome, { readonly kind: 'stored' | 'warned' }>;
 

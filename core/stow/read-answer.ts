@@ -51,6 +51,8 @@ export type Verdict =
       readonly message: string;
       readonly reason?: number;
       readonly trouble?: Trouble;
+      /** Somebody before the archive gave up waiting, sooner than `archive.timeout`: it may be storing still. */
+      readonly underWay?: true;
     }
   | { readonly kind: 'refused'; readonly code: ErrorCode; readonly message: string; readonly reason?: number }
   | { readonly kind: 'rejected'; readonly code: ErrorCode; readonly message: string };
@@ -71,7 +73,7 @@ interface Sent {
  * | 406, 415       | no             | rejected, ARCHIVE_REFUSED                             |
  * | 413            | no             | ARCHIVE_SIZE_LIMIT: refused where it is the only one, else unknown, too large |
  * | 429, 503       | no             | unknown, ARCHIVE_UNAVAILABLE, busy                    |
- * | 408, 504, 524, 598 | no         | unknown, ARCHIVE_AMBIGUOUS, silent: it may be storing still |
+ * | 408, 504, 524, 598 | no         | unknown, ARCHIVE_AMBIGUOUS, silent, under way: it may be storing still |
  * | other 4xx      | no             | unknown, ARCHIVE_REFUSED, broken                      |
  * | other 5xx      | no             | unknown, ARCHIVE_FAILED, broken: earlier parts may be stored |
  * | other          | no             | unknown, ARCHIVE_AMBIGUOUS                            |
@@ -169,11 +171,13 @@ function ofStatus(status: number): Verdict {
     case 504:
     case 524:
     case 598:
-      return unknown(
-        'ARCHIVE_AMBIGUOUS',
-        `${answered}: it, or a proxy before it, gave up waiting; the instance may be stored`,
-        'silent',
-      );
+      return {
+        kind: 'unknown',
+        code: 'ARCHIVE_AMBIGUOUS',
+        message: `${answered}: it, or a proxy before it, gave up waiting; the instance may be stored`,
+        trouble: 'silent',
+        underWay: true,
+      };
     case 429:
     case 503:
       return unknown('ARCHIVE_UNAVAILABLE', `${answered}: it is overloaded or not up`, 'busy');

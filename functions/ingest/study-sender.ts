@@ -140,13 +140,18 @@ export class StudySenders {
       const outcomes = await archive.store(instances, {
         signal: signal === undefined ? lease.signal : AbortSignal.any([signal, lease.signal]),
       });
-      if (outcomes.some((outcome) => 'code' in outcome && outcome.code === 'INVOCATION_TIMEOUT')) leases.doubt(studyInstanceUID);
+      if (outcomes.some(mayBeUnderWay)) leases.doubt(studyInstanceUID);
       return outcomes;
     } catch (thrown) {
       leases.doubt(studyInstanceUID);
       throw thrown;
     }
   }
+}
+
+/** The request was given up, here or by a proxy before the archive. */
+function mayBeUnderWay(outcome: Outcome): boolean {
+  return 'code' in outcome && (outcome.code === 'INVOCATION_TIMEOUT' || outcome.underWay === true);
 }
 
 const LEASE_LOST: Outcome = {

@@ -8,6 +8,7 @@ import { objectCreated, readNotification } from '../../../core/store/object-even
 import { sweep } from '../../../functions/sweep/sweep.ts';
 import { handleEvent } from '../../../functions/ingest/handle-event.ts';
 import { ingestBatch } from '../../../functions/ingest/ingest-batch.ts';
+import type { Outcome } from '../../../core/stow/outcome.ts';
 import type { IngestOptions, IngestPorts, IngestResult } from '../../../functions/ingest/ports.ts';
 import { comeBackAfter, leaseKey, leasePatience, leaseTimes } from '../../../functions/ingest/study-lease.ts';
 import { FakeArchive, ingestDouble, prepareFake, type IngestDouble } from '../../support/ingest-double.ts';
@@ -210,10 +211,13 @@ describe('two function instances', () => {
     expect(leaseRequests).toEqual([`put ${leaseKey(STUDY)}`, `delete ${leaseKey(STUDY)}`]);
   });
 
-  it('requests that were given up may still be carried out: the lease runs out first', async () => {
+  it.each<[string, Outcome]>([
+    ['here', { kind: 'retryable', code: 'INVOCATION_TIMEOUT', message: 'stopped while it was under way' }],
+    ['by a proxy', { kind: 'retryable', code: 'ARCHIVE_AMBIGUOUS', message: '504', underWay: true }],
+  ])('requests that were given up %s may still be carried out: the lease runs out first', async (_, outcome) => {
     const key = await double.arrive({ sop: '1.1' });
-    archive.script.set('1.1', [{ kind: 'retryable', code: 'INVOCATION_TIMEOUT', message: 'stopped while it was under way' }]);
-    expect(await ingest(one, [key])).toMatchObject([{ state: 'retry', code: 'INVOCATION_TIMEOUT' }]);
+    archive.script.set('1.1', [outcome]);
+    expect(await ingest(one, [key])).toMatchObject([{ state: 'retry', code: 'code' in outcome ? outcome.code : '' }]);
     const second = ingest(other, [key], { patience: PATIENT });
     await vi.advanceTimersByTimeAsync(329_000);
     expect(archive.requests).toHaveLength(1);

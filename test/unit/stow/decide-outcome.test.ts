@@ -6,6 +6,7 @@ const stored: Verdict = { kind: 'stored' };
 const warned: Verdict = { kind: 'warned', reason: 0xb000 };
 const duplicate: Verdict = { kind: 'duplicate', reason: 0x0111, message: 'm' };
 const unknown: Verdict = { kind: 'unknown', code: 'ARCHIVE_UNAVAILABLE', message: 'm', reason: 0xa700 };
+const underWay: Verdict = { kind: 'unknown', code: 'ARCHIVE_AMBIGUOUS', message: 'm', trouble: 'silent', underWay: true };
 const refused: Verdict = { kind: 'refused', code: 'CONFLICT', message: 'm', reason: 0xa778 };
 const rejected: Verdict = { kind: 'rejected', code: 'ARCHIVE_NOT_FOUND', message: 'm' };
 
@@ -32,6 +33,10 @@ describe('decideOutcome', () => {
     ['unknown', unknown, 'absent', { ...retryable('ARCHIVE_UNAVAILABLE'), reason: 0xa700 }],
     ['unknown', unknown, 'unanswered', retryable('ARCHIVE_UNAVAILABLE')],
     ['unknown', unknown, 'unasked', retryable('ARCHIVE_UNAVAILABLE')],
+    ['under way', underWay, 'listed', there('listed')],
+    ['under way', underWay, 'absent', { ...retryable('ARCHIVE_AMBIGUOUS'), underWay: true }],
+    ['under way', underWay, 'unanswered', { ...retryable('ARCHIVE_AMBIGUOUS'), underWay: true }],
+    ['under way', underWay, 'unasked', { ...retryable('ARCHIVE_AMBIGUOUS'), underWay: true }],
     ['refused', refused, 'listed', { ...permanent('CONFLICT'), reason: 0xa778 }],
     ['refused', refused, 'absent', permanent('CONFLICT')],
     ['refused', refused, 'unanswered', permanent('CONFLICT')],

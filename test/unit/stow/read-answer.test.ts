@@ -27,7 +27,14 @@ const read = (status: number, value: unknown, uids: readonly string[], complete 
   readAnswer({ status, body: bytes(value), complete }, sent(...uids));
 const kinds = (verdicts: readonly Verdict[]): string[] =>
   verdicts.map((verdict) =>
-    [verdict.kind, 'code' in verdict ? verdict.code : '', 'trouble' in verdict ? verdict.trouble : ''].join(' ').trim(),
+    [
+      verdict.kind,
+      'code' in verdict ? verdict.code : '',
+      'trouble' in verdict ? verdict.trouble : '',
+      'underWay' in verdict ? 'under way' : '',
+    ]
+      .join(' ')
+      .trim(),
   );
 
 describe('readAnswer, by status', () => {
@@ -46,7 +53,7 @@ describe('readAnswer, by status', () => {
     [404, 'rejected ARCHIVE_NOT_FOUND'],
     [405, 'rejected ARCHIVE_NOT_FOUND'],
     [406, 'rejected ARCHIVE_REFUSED'],
-    [408, 'unknown ARCHIVE_AMBIGUOUS silent'],
+    [408, 'unknown ARCHIVE_AMBIGUOUS silent under way'],
     [409, 'unknown ARCHIVE_REFUSED broken'],
     [413, 'unknown ARCHIVE_SIZE_LIMIT too large'],
     [415, 'rejected ARCHIVE_REFUSED'],
@@ -55,9 +62,9 @@ describe('readAnswer, by status', () => {
     [500, 'unknown ARCHIVE_FAILED broken'],
     [502, 'unknown ARCHIVE_FAILED broken'],
     [503, 'unknown ARCHIVE_UNAVAILABLE busy'],
-    [504, 'unknown ARCHIVE_AMBIGUOUS silent'],
-    [524, 'unknown ARCHIVE_AMBIGUOUS silent'],
-    [598, 'unknown ARCHIVE_AMBIGUOUS silent'],
+    [504, 'unknown ARCHIVE_AMBIGUOUS silent under way'],
+    [524, 'unknown ARCHIVE_AMBIGUOUS silent under way'],
+    [598, 'unknown ARCHIVE_AMBIGUOUS silent under way'],
     [599, 'unknown ARCHIVE_FAILED broken'],
   ])('%i without a body → %s', (status, verdict) => {
     expect(kinds(read(status, '', ['1.1', '1.2']))).toEqual([verdict, verdict]);
