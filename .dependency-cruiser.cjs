@@ -20,7 +20,7 @@ const VENDORS = {
   'p-queue': '^local-uploader/upload/oldest-first\\.ts$',
   'p-retry': '^core/retry\\.ts$',
   pino: '^core/logging\\.ts$',
-  zod: '^(core/(config|coerce|stow)/|core/audit/(manifest|heartbeat)\\.ts$|core/store/object-event\\.ts$|functions/ingest/|local-cloud/function-runner\\.ts$)',
+  zod: '^(core/(config|coerce|stow)/|core/audit/(manifest|heartbeat)\\.ts$|core/store/object-event\\.ts$|functions/ingest/|functions/sweep/sweep-position\\.ts$|local-cloud/function-runner\\.ts$)',
   commander: '^cli/command\\.ts$',
   '@commander-js/extra-typings': '^cli/command\\.ts$',
   'cli-progress': '^cli/progress\\.ts$',

@@ -1,7 +1,7 @@
 /**
  * The Lambda handler of the sweep, run by a schedule. Environment: `STORESTOW_CONFIG`; `STORESTOW_QUEUE_URL`, the queue of
  * arrivals; in minutes `STORESTOW_SWEEP_PENDING_AFTER` (default 60: SQS hides a failed message about as long) and
- * `STORESTOW_SWEEP_FAILED_AFTER` (default 60); in days `STORESTOW_SWEEP_MAX_AGE` (default: no bound).
+ * `STORESTOW_SWEEP_FAILED_AFTER` (default 60).
  */
 import { loadConfig } from '../../core/config/load.ts';
 import { StorestowError } from '../../core/errors.ts';
@@ -27,19 +27,17 @@ export async function handler(_event: unknown, context: SweepContext): Promise<S
     throw new StorestowError('CONFIG_INVALID', 'STORESTOW_QUEUE_URL is not set; set the queue of arrivals');
   const store = await openStore(bucket);
   const queue = openSqsQueue({ queueUrl, bucket: bucket.bucket, region: bucket.region });
-  const maxAge = numberOf(env['STORESTOW_SWEEP_MAX_AGE']);
   try {
-    const after = await readSweepPosition(store);
+    const position = await readSweepPosition(store);
     const report = await sweep(store, (keys) => queue.enqueue(keys), {
-      after,
+      ...(position.round === undefined ? {} : { round: position.round }),
       pendingAfter: numberOf(env['STORESTOW_SWEEP_PENDING_AFTER']) ?? 60,
       failedAfter: numberOf(env['STORESTOW_SWEEP_FAILED_AFTER']) ?? 60,
-      ...(maxAge === undefined ? {} : { maxAge }),
       log: createLog({ name: 'sweep' }),
       now: () => new Date(),
       stop: AbortSignal.timeout(Math.max(0, context.getRemainingTimeInMillis() - RESERVE)),
     });
-    await keepSweepPosition(store, after, report.reached);
+    await keepSweepPosition(store, position, report.round);
     return report;
   } finally {
     queue.close();
@@ -51,8 +49,5 @@ function numberOf(text: string | undefined): number | undefined {
   if (text === undefined || text === '') return undefined;
   const value = Number(text);
   if (value >= 0) return value;
-  throw new StorestowError(
-    'CONFIG_INVALID',
-    `${JSON.stringify(text)} is not a number of minutes or days; correct STORESTOW_SWEEP_…`,
-  );
+  throw new StorestowError('CONFIG_INVALID', `${JSON.stringify(text)} is not a number of minutes; correct STORESTOW_SWEEP_…`);
 }

@@ -10,16 +10,17 @@ import type { Log } from '../../core/logging.ts';
 import { compareKeys } from '../../core/store/key-order.ts';
 import { INCOMING_PREFIX } from '../../core/store/object-key.ts';
 import type { ObjectInfo, ObjectStore } from '../../core/store/object-store.ts';
+import { firstRound, isTurn, nextRound, type SweepRound } from './sweep-round.ts';
 
 export interface SweepOptions {
   /** Minutes after its arrival from which an object without an outcome counts as missed. */
   readonly pendingAfter: number;
   /** Minutes after which an object that failed because archive or bucket were out of reach is tried again. */
   readonly failedAfter: number;
-  /** Days: older objects are not looked at. Absent: all are; each costs a request for its tags. */
+  /** Days: older objects are not looked at. Absent: all are that have their turn. */
   readonly maxAge?: number;
-  /** A key: begins behind it, and goes round to it. */
-  readonly after?: string | undefined;
+  /** Goes on with it, and behind the last key with the next one, up to where this began. Absent: the first one, in which all have their turn. */
+  readonly round?: SweepRound;
   readonly log: Log;
   readonly now: () => Date;
   /** Aborted: the sweep ends early, when it has dealt with what it has listed, and says so. */
@@ -33,8 +34,8 @@ export interface SweepReport {
   readonly failed: number;
   /** False where `stop` ended it. */
   readonly complete: boolean;
-  /** Where it did: the last key that was dealt with, if any was. */
-  readonly reached?: string;
+  /** With which the next sweep goes on. */
+  readonly round: SweepRound;
 }
 
 /** Tag reads under way at once. */
@@ -86,8 +87,10 @@ export async function sweep(
 ): Promise<SweepReport> {
   const counts = { looked: 0, pending: 0, failed: 0 };
   const limit = createLimit(CONCURRENCY);
+  const { round: first = firstRound(options.now().getTime()) } = options;
+  const second = nextRound(first, options.now().getTime());
   let page: ObjectInfo[] = [];
-  let reached = options.after;
+  let round = first;
   const work = async (): Promise<void> => {
     const found = await Promise.all(page.map((info) => limit(() => look(store, info, options))));
     counts.looked += page.length;
@@ -96,32 +99,42 @@ export async function sweep(
     for (const { state } of found) if (state !== 'settled') counts[state] += 1;
     if (keys.length > 0) await enqueue(keys);
   };
-  for await (const info of goRound(store, options.after)) {
+  for await (const info of goRound(store, first.after)) {
     if (options.stop?.aborted === true) {
       // Few keys of many may be looked at: what lies behind them need not be listed again for their sake.
       await work();
-      return report({ ...counts, complete: false, ...(reached === undefined ? {} : { reached }) }, options.log);
+      return report({ ...counts, complete: false, round }, options.log);
     }
-    if (isLookedAt(info, options)) page.push(info);
+    round = { ...(isBehind(info.key, first.after) ? first : second), after: info.key };
+    if (isLookedAt(info, round, options)) page.push(info);
     if (page.length === BATCH) await work();
-    reached = info.key;
   }
   await work();
-  return report({ ...counts, complete: true }, options.log);
+  // It stays where it is: up to there the second round has been, and behind it the next sweep goes on with it.
+  return report(
+    { ...counts, complete: true, round: { ...second, ...(first.after === undefined ? {} : { after: first.after }) } },
+    options.log,
+  );
 }
 
+/** All keys behind `after`, then those up to it. */
 async function* goRound(store: ObjectStore, after: string | undefined): AsyncGenerator<ObjectInfo> {
   if (after !== undefined) yield* store.list({ prefix: INCOMING_PREFIX, after });
   for await (const info of store.list({ prefix: INCOMING_PREFIX })) {
-    if (after !== undefined && compareKeys(info.key, after) > 0) return;
+    if (after !== undefined && isBehind(info.key, after)) return;
     yield info;
   }
 }
 
+function isBehind(key: string, after: string | undefined): boolean {
+  return after === undefined || compareKeys(key, after) > 0;
+}
+
 /** An object that has just arrived has its event still to come, and neither kind of age. */
-function isLookedAt({ lastModified }: ObjectInfo, { pendingAfter, maxAge, now }: SweepOptions): boolean {
-  const age = now().getTime() - lastModified.getTime();
-  return age >= pendingAfter * MINUTE && (maxAge === undefined || age <= maxAge * DAY);
+function isLookedAt(info: ObjectInfo, round: SweepRound, { pendingAfter, maxAge, now }: SweepOptions): boolean {
+  const time = now().getTime();
+  const age = time - info.lastModified.getTime();
+  return age >= pendingAfter * MINUTE && (maxAge === undefined || age <= maxAge * DAY) && isTurn(info, round, time);
 }
 
 async function look(

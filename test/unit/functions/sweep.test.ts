@@ -4,6 +4,7 @@ import { createLog } from '../../../core/logging.ts';
 import { createMemoryStore } from '../../../core/store/memory-store.ts';
 import type { ObjectInfo, ObjectStore, Tags } from '../../../core/store/object-store.ts';
 import { keepSweepPosition, readSweepPosition } from '../../../functions/sweep/sweep-position.ts';
+import type { SweepRound } from '../../../functions/sweep/sweep-round.ts';
 import { sweep, sweepState, type SweepOptions, type SweepReport } from '../../../functions/sweep/sweep.ts';
 
 const ARRIVED = new Date('2026-11-24T10:00:00Z');
@@ -63,7 +64,7 @@ describe('sweep', () => {
     });
     const { keys, report } = await run(store);
     expect(keys).toEqual(['incoming/a', 'incoming/c']);
-    expect(report).toEqual({ looked: 4, pending: 2, failed: 0, complete: true });
+    expect(report).toMatchObject({ looked: 4, pending: 2, failed: 0, complete: true });
   });
 
   it('leaves what has just arrived to its event', async () => {
@@ -100,7 +101,7 @@ describe('sweep', () => {
   it('says that it ended early', async () => {
     const { report, keys } = await run(await filled({ 'incoming/a': {} }), { stop: AbortSignal.abort() });
     expect(report).toMatchObject({ complete: false });
-    expect(report.reached).toBeUndefined();
+    expect(report.round.after).toBeUndefined();
     expect(keys).toEqual([]);
   });
 
@@ -110,27 +111,79 @@ describe('sweep', () => {
     /** With time for two hundred objects. */
     const brief = async (): Promise<{ keys: string[]; complete: boolean }> => {
       const stop = new AbortController();
-      const after = await readSweepPosition(store);
+      const position = await readSweepPosition(store);
       const keys: string[] = [];
       const enqueue = async (found: readonly string[]): Promise<void> => {
         keys.push(...found);
         if (keys.length === 200) stop.abort();
       };
       const now = (): Date => new Date(Date.now() + 10 * 60_000);
-      const report = await sweep(store, enqueue, { pendingAfter: 5, failedAfter: 60, log, now, after, stop: stop.signal });
-      await keepSweepPosition(store, after, report.reached);
+      const options = { ...position, pendingAfter: 5, failedAfter: 60, log, now, stop: stop.signal };
+      const report = await sweep(store, enqueue, options);
+      await keepSweepPosition(store, position, report.round);
       return { keys, complete: report.complete };
     };
     const [first, second, third] = [await brief(), await brief(), await brief()];
     expect([first.keys, second.keys]).toEqual([all.slice(0, 200), all.slice(200, 400)]);
     expect(third.keys).toEqual([...all.slice(400), ...all.slice(0, 150)]);
     expect([first, second, third].map(({ complete }) => complete)).toEqual([false, false, false]);
-    expect(await readSweepPosition(store)).toBe(all[149]);
+    const { round } = await readSweepPosition(store);
+    expect(round).toMatchObject({ number: 1, after: all[149] });
 
-    const { keys, report } = await run(store, { after: all[149] });
+    const { keys, report } = await run(store, round === undefined ? {} : { round });
     expect([keys, report.complete]).toEqual([[...all.slice(150), ...all.slice(0, 150)], true]);
-    await keepSweepPosition(store, all[149], report.reached);
-    expect(await readSweepPosition(store)).toBeUndefined();
+    expect(report.round).toMatchObject({ number: 2, after: all[149] });
+  });
+
+  it('takes each key once a round, wherever its sweeps end', async () => {
+    const all = Array.from({ length: 30 }, (_, index) => `incoming/${1000 + index}`);
+    const store = await filled(Object.fromEntries(all.map((key) => [key, { status: 'stowed' }])));
+    let time = Date.now() + 100 * 24 * 60 * 60_000;
+    let stop = new AbortController();
+    let left = 0;
+    const looked: string[] = [];
+    const watched: ObjectStore = Object.assign(Object.create(store) as ObjectStore, {
+      async *list(options: Parameters<ObjectStore['list']>[0]) {
+        for await (const info of store.list(options)) {
+          if (left-- === 0) stop.abort();
+          yield info;
+        }
+      },
+      async getTags(key: string) {
+        looked.push(key);
+        return store.getTags(key);
+      },
+    });
+    let round: SweepRound = { number: 11, begun: time, seen: time };
+    // Seven keys a sweep, then enough for all, in turns.
+    for (let sweeps = 0; sweeps < 240; sweeps++) {
+      stop = new AbortController();
+      left = sweeps % 3 === 0 ? 1000 : 7;
+      time += 60 * 60_000;
+      ({ round } = (await run(watched, { round, now: () => new Date(time), stop: stop.signal })).report);
+    }
+    for (const key of all) {
+      const turns = looked.filter((one) => one === key).length;
+      expect(Math.abs(turns - (round.number - 11) / 24), key).toBeLessThanOrEqual(1);
+      expect(turns).toBeGreaterThan(0);
+    }
+  });
+
+  it('looks at old objects in their turn, and at all in the first round', async () => {
+    const all = Array.from({ length: 240 }, (_, index) => `incoming/${1000 + index}`);
+    const store = await filled(Object.fromEntries(all.map((key) => [key, {}])));
+    let time = Date.now() + 100 * 24 * 60 * 60_000;
+    const found: string[][] = [];
+    let round: SweepRound | undefined;
+    for (let sweeps = 0; sweeps < 25; sweeps++) {
+      time += 60 * 60_000;
+      const { keys, report } = await run(store, { ...(round === undefined ? {} : { round }), now: () => new Date(time) });
+      found.push(keys);
+      ({ round } = report);
+    }
+    expect(found[0]).toEqual(all);
+    expect(found.slice(1).flat().toSorted()).toEqual(all);
+    expect(Math.max(...found.slice(1).map(({ length }) => length))).toBeLessThan(30);
   });
 
   it('deals with what it has listed before it ends early', async () => {
@@ -148,7 +201,7 @@ describe('sweep', () => {
     });
     const { keys, report } = await run(listing, { stop: stop.signal });
     expect(keys).toEqual(all.slice(0, 150));
-    expect(report).toMatchObject({ complete: false, looked: 150, reached: all[149] });
+    expect(report).toMatchObject({ complete: false, looked: 150, round: { number: 0, after: all[149] } });
   });
 
   it('gets past keys that are too old to be looked at, behind a page that is not full', async () => {
@@ -168,13 +221,6 @@ describe('sweep', () => {
     });
     const { keys, report } = await run(listing, { maxAge: 2, now: () => now, stop: stop.signal });
     expect(keys).toEqual(['incoming/a']);
-    expect(report).toMatchObject({ complete: false, looked: 1, reached: old.at(-1) });
-  });
-
-  it('begins at the first where the position is none', async () => {
-    const store = await filled({ 'incoming/a': {} });
-    expect(await readSweepPosition(store)).toBeUndefined();
-    await store.put('sweep/position', new TextEncoder().encode('rules/x'));
-    expect(await readSweepPosition(store)).toBeUndefined();
+    expect(report).toMatchObject({ complete: false, looked: 1, round: { after: old.at(-1) } });
   });
 });
