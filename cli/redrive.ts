@@ -1,7 +1,8 @@
 /** `storestow redrive`: sends quarantined or failed objects through again. */
 import { redrive, type RedriveReport, type RedriveSelection, type RedriveStatus } from '../functions/redrive/redrive.ts';
 import { chooseDeadLetters } from '../functions/redrive/dead-letters.ts';
-import { StorestowError } from '../core/errors.ts';
+import { sweepAllNext } from '../functions/sweep/sweep-position.ts';
+import { asStorestowError, StorestowError } from '../core/errors.ts';
 import type { ObjectStore } from '../core/store/object-store.ts';
 import { filteredCommand, filterOf, type FilterOptions } from './audit-filter.ts';
 import { openArrivals, type ArrivalsTarget } from './arrivals-target.ts';
@@ -57,8 +58,8 @@ export function redriveCommand(finish: Finish): Subcommand {
     .addHelpText(
       'after',
       `
-The outcome is taken off before the key is queued. Where it is interrupted in between, the sweep finds the object:
-that of a running 'up' within a day, or when it starts; on AWS within the hour.
+The outcome is taken off before the key is queued. Where it is interrupted in between, the sweep finds the object
+within a day; that of 'up' also when it starts. Without a queue, the next sweep on AWS is asked to look at all.
 What is stowed is left alone, unless --status stowed is given beside another condition: for an archive that lost it.
 The archive is asked first in any case, and is sent only what it does not have.
 ${examples(
@@ -119,6 +120,7 @@ async function run(
     const { failures, ...report } = await redrive(ports, selection, { dryRun });
     const dead = await chooseDeadLetters(store, deadLetters(), selection);
     if (!dryRun && dead.length > 0) await enqueue?.(dead);
+    if (enqueue === undefined && report.redriven > 0) await askForSweep(store);
     return {
       dryRun,
       queued: enqueue !== undefined,
@@ -128,6 +130,18 @@ async function run(
     };
   } finally {
     progress.stop();
+  }
+}
+
+/** On AWS old objects are looked at once a day unless somebody asks. Where that fails they are found all the same, so nothing else does. */
+async function askForSweep(store: ObjectStore): Promise<void> {
+  try {
+    await sweepAllNext(store);
+  } catch (thrown) {
+    const { code } = asStorestowError(thrown);
+    process.stderr.write(
+      `cannot ask for a sweep of all objects (${code}): the old ones are found within a day; it takes PutObject on sweep/position\n`,
+    );
   }
 }
 
