@@ -25,9 +25,7 @@ export function wholeNumber(unit: string, least = 0): (text: string) => number {
 }
 
 export function configOption(): Option<'--config <file>', undefined, undefined, undefined, false, undefined> {
-  return new Option('--config <file>', 'configuration, JSON (default: $STORESTOW_CONFIG, else built-in defaults)').helpGroup(
-    'Configuration:',
-  );
+  return new Option('--config <file>', 'configuration, JSON (default: $STORESTOW_CONFIG)').helpGroup('Configuration:');
 }
 
 export function bucketOption(): Option<'--bucket <address>', undefined, undefined, undefined, false, undefined> {
@@ -37,7 +35,9 @@ export function bucketOption(): Option<'--bucket <address>', undefined, undefine
 }
 
 export function dataOption(): Option<'--data <folder>', undefined, string, undefined, false, undefined> {
-  return new Option('--data <folder>', 'folder of storestow up').default(DEFAULT_DATA).helpGroup('Configuration:');
+  return new Option('--data <folder>', 'folder of storestow up; without a configuration, that of up there holds')
+    .default(DEFAULT_DATA)
+    .helpGroup('Configuration:');
 }
 
 export function logLevelOption(): Option<'--log-level <level>', undefined, undefined, undefined, false, undefined> {
