@@ -33,9 +33,9 @@ export function decideProof(level: ProofLevel, alreadyThere: boolean, digest: Di
 
 /**
  * What was retrieved, held against what was sent. `incomparable`: all is the same but the pixel data, which the archive keeps in
- * another transfer syntax. `unretrieved`: there is nothing to compare.
+ * another transfer syntax. `unreadable`: it came, and is no whole DICOM file. `unretrieved`: there is nothing to compare.
  */
-export type RetrievalVerdict = 'same' | 'differs' | 'incomparable' | 'unretrieved';
+export type RetrievalVerdict = 'same' | 'differs' | 'incomparable' | 'unreadable' | 'unretrieved';
 
 /** `conflict`: permanent. `later`: retryable, so that it is compared once the archive gives it. */
 export type RetrievalStep = 'proved' | 'accept' | 'conflict' | 'later';
@@ -46,6 +46,7 @@ export type RetrievalStep = 'proved' | 'accept' | 'conflict' | 'later';
  * | same            | proved                                                            | proved       |
  * | differs         | conflict                                                          | conflict     |
  * | incomparable    | accept: the archive transcodes what it takes                      | conflict     |
+ * | unreadable      | later: the archive may have lost it, or something on the way spoiled the answer | later |
  * | unretrieved     | accept, where `digest` was asked for and no digest differs; else later | later   |
  */
 export function decideRetrieved(
@@ -59,6 +60,8 @@ export function decideRetrieved(
       return 'conflict';
     case 'incomparable':
       return alreadyThere ? 'conflict' : 'accept';
+    case 'unreadable':
+      return 'later';
     case 'unretrieved':
       return !alreadyThere && level === 'digest' && digest !== 'differs' ? 'accept' : 'later';
   }

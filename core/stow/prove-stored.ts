@@ -4,12 +4,13 @@
  */
 import { mapConcurrently } from '../concurrency.ts';
 import type { ProofLevel } from '../config/schema.ts';
+import type { ByteSource } from '../dicom/byte-source.ts';
 import type { Part10, Tag } from '../dicom/data-set.ts';
 import { readLargePart10 } from '../dicom/read-large.ts';
 import { sameGap } from '../dicom/same-gap.ts';
 import { SegmentsSource } from '../dicom/segments-source.ts';
 import { formatTag } from '../dicom/tag-text.ts';
-import { asStorestowError, type ErrorCode } from '../errors.ts';
+import { asStorestowError, StorestowError, type ErrorCode } from '../errors.ts';
 import type { Log } from '../logging.ts';
 import type { ArchiveDigest, DigestComparison } from './archive-digest.ts';
 import { compareRetrieved, type Comparison } from './compare-retrieved.ts';
@@ -181,7 +182,7 @@ async function compareDigest(
 }
 
 interface Retrieval {
-  readonly comparison: Comparison | { readonly kind: 'unretrieved'; readonly why: string };
+  readonly comparison: Comparison | { readonly kind: 'unreadable' | 'unretrieved'; readonly why: string };
   readonly learned: boolean;
 }
 
@@ -193,7 +194,8 @@ async function retrieve({ instance }: Claim, { web, digest, signal }: ProofPorts
   try {
     const file = await retrieveToFile(web, instance, { maxBytes: Math.max(AT_LEAST, TIMES_AS_LARGE * instance.length), signal });
     try {
-      const held = await readLargePart10(file);
+      const held = await readHeld(file);
+      if (held instanceof StorestowError) return { comparison: unreadable(held), learned: false };
       return { comparison: await compareWithSent(instance, held), learned: digest.learn(held) };
     } finally {
       await file.close();
@@ -201,6 +203,23 @@ async function retrieve({ instance }: Claim, { web, digest, signal }: ProofPorts
   } catch (thrown) {
     return { comparison: { kind: 'unretrieved', why: asStorestowError(thrown).message }, learned: false };
   }
+}
+
+/** What was sent could be read. */
+const NO_FILE: ReadonlySet<ErrorCode> = new Set(['NOT_PART10', 'MALFORMED', 'TRUNCATED']);
+
+async function readHeld(file: ByteSource): Promise<Part10 | StorestowError> {
+  try {
+    return await readLargePart10(file);
+  } catch (thrown) {
+    const error = asStorestowError(thrown);
+    if (NO_FILE.has(error.code)) return error;
+    throw error;
+  }
+}
+
+function unreadable({ code }: StorestowError): Retrieval['comparison'] {
+  return { kind: 'unreadable', why: `what it gives back of it is no whole DICOM file (${code})` };
 }
 
 async function compareWithSent(instance: OutgoingInstance, held: Part10): Promise<Comparison> {
@@ -237,6 +256,7 @@ function found(comparison: Retrieval['comparison']): string {
       return `it differs in ${tagList(comparison.tags)}`;
     case 'incomparable':
       return `its pixel data lies there in the transfer syntax ${comparison.transferSyntaxUID}, in which it was not sent`;
+    case 'unreadable':
     case 'unretrieved':
       return comparison.why;
   }

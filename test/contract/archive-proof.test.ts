@@ -289,6 +289,17 @@ describe('on an archive that answers as dcm4chee does', () => {
       expect(await archive.store([unpredictable(study, 1)])).toMatchObject([stored('retrieved', true)]);
     });
 
+    it('and what is retrieved is no DICOM: it does not pass for one that could not be had, whatever archive.proof says', async () => {
+      const study = newStudy();
+      const archive = archiveOf({ implementationVersionName: VERSION, proof: 'digest' });
+      const headers = { 'Content-Type': 'multipart/related; boundary=b' };
+      faults.next('wado', { kind: 'answer', status: 200, headers, body: '--b\r\n\r\nx\r\n--b--' });
+      const [outcome] = await archive.store([unpredictable(study, 1)]);
+      expect(outcome).toMatchObject({ kind: 'retryable', code: 'ARCHIVE_AMBIGUOUS' });
+      expect(says(outcome)).toContain('NOT_PART10');
+      expect(await archive.store([unpredictable(study, 1)])).toMatchObject([stored('retrieved', true)]);
+    });
+
     describe('and the archive merges into what it gives back what it keeps of patient and study', () => {
       const value = (text: string): Uint8Array => Buffer.from(text, 'latin1');
       const set = (tag: number, vr: 'LO' | 'PN', text: string): Change => ({

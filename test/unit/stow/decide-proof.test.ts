@@ -63,6 +63,8 @@ describe('decideRetrieved', () => {
     ['incomparable', 'digest', 'untold', 'accept', 'conflict'],
     ['incomparable', 'digest', 'differs', 'accept', 'conflict'],
     ['incomparable', 'retrieved', 'untold', 'accept', 'conflict'],
+    ['unreadable', 'digest', 'unpredictable', 'later', 'later'],
+    ['unreadable', 'retrieved', 'untold', 'later', 'later'],
     ['unretrieved', 'digest', 'unpredictable', 'accept', 'later'],
     ['unretrieved', 'digest', 'differs', 'later', 'later'],
     ['unretrieved', 'retrieved', 'untold', 'later', 'later'],
