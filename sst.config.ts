@@ -249,7 +249,7 @@ export default $config({
         permissions: [
           sweepLogs,
           { actions: ['s3:GetObjectTagging'], resources: [incoming] },
-          // How far it came, where its time was too short.
+          // Where it is in its round.
           { actions: ['s3:GetObject', 's3:PutObject'], resources: [$interpolate`${bucket.arn}/sweep/*`] },
           { actions: ['s3:ListBucket'], resources: [bucket.arn] },
           { actions: ['sqs:SendMessage'], resources: [arrivals.arn] },

@@ -68,8 +68,9 @@ describe('sweep', () => {
   });
 
   it('leaves what has just arrived to its event', async () => {
-    const { keys } = await run(await filled({ 'incoming/a': {} }), { now: () => new Date() });
+    const { keys, report } = await run(await filled({ 'incoming/a': {} }), { now: () => new Date() });
     expect(keys).toEqual([]);
+    expect(report.looked).toBe(0);
   });
 
   it('does not look at what is older than its bound', async () => {
