@@ -16,6 +16,7 @@ const MAX_METADATA_BYTES = 2048;
 
 /** S3 takes letters, digits and blanks of all scripts, MinIO those of ASCII. */
 const TAG_CHARACTERS = /^[A-Za-z0-9 _.:/=+\-@]*$/;
+export const TAG_CHARACTERS_OF_S3: RegExp = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u;
 const METADATA_KEY = /^[a-z0-9!#$%&'*+.^_`|~-]+$/;
 /** Printable ASCII that HTTP carries unchanged: it would strip blanks at either end. */
 const METADATA_VALUE = /^(?:[!-~](?:[ -~]*[!-~])?)?$/;
@@ -43,8 +44,8 @@ function checkNewKey(key: string): void {
     throw invalid(key, 'a segment of the key is empty, "." or ".."; percent-encode it');
 }
 
-/** At most ten tags; keys 1 to 128 and values up to 256 characters: ASCII letters, digits, blanks and `+ - = . _ : / @`. */
-export function checkTags(key: string, tags: Tags): void {
+/** At most ten tags; keys 1 to 128 and values up to 256 `characters`, by default ASCII letters, digits, blanks and `+ - = . _ : / @`. */
+export function checkTags(key: string, tags: Tags, characters: RegExp = TAG_CHARACTERS): void {
   const entries = Object.entries(tags);
   if (entries.length > MAX_TAGS) throw invalid(key, `${entries.length} tags, S3 takes at most ${MAX_TAGS}; drop some`);
   for (const [name, value] of entries) {
@@ -54,7 +55,7 @@ export function checkTags(key: string, tags: Tags): void {
     if (name.toLowerCase().startsWith('aws:')) throw invalid(key, `the tag key ${label} begins with "aws:", which AWS reserves`);
     if (value.length > MAX_TAG_VALUE)
       throw invalid(key, `the value of the tag ${label} is longer than ${MAX_TAG_VALUE} characters`);
-    if (!TAG_CHARACTERS.test(name) || !TAG_CHARACTERS.test(value))
+    if (!characters.test(name) || !characters.test(value))
       throw invalid(key, `the tag ${label} has a character that not every S3 server takes; escape it`);
   }
 }

@@ -16,7 +16,7 @@ import type { Readable } from 'node:stream';
 import { BodySigning } from './body-signing.ts';
 import { listingStart } from './key-order.ts';
 import { bodyBytes } from './object-body.ts';
-import { checkKey, checkPut, checkRange, checkTags } from './object-limits.ts';
+import { checkKey, checkPut, checkRange, checkTags, TAG_CHARACTERS_OF_S3 } from './object-limits.ts';
 import type {
   ByteRange,
   DeleteOptions,
@@ -138,7 +138,8 @@ class S3Store implements ObjectStore {
 
   async putTags(key: string, tags: Tags): Promise<void> {
     checkKey(key);
-    checkTags(key, tags);
+    // Those that a site has set itself are among them, and come back as they are.
+    checkTags(key, tags, TAG_CHARACTERS_OF_S3);
     const Tagging = { TagSet: Object.entries(tags).map(([Key, Value]) => ({ Key, Value })) };
     await this.#translated(key, () => this.#client.send(new PutObjectTaggingCommand({ ...this.#at(key), Tagging })));
   }

@@ -5,8 +5,10 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { HeadObjectCommand } from '@aws-sdk/client-s3';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { createLog } from '../../../core/logging.ts';
 import type { ObjectStore } from '../../../core/store/object-store.ts';
 import { createS3Client, describeS3, isAws, type S3Config } from '../../../core/store/s3-client.ts';
+import { writeOutcome } from '../../../functions/ingest/object-outcome.ts';
 import { decodeListedKey, openS3Store, taggingHeader } from '../../../core/store/s3-store.ts';
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;
@@ -71,6 +73,23 @@ describe('the S3 adapter', () => {
       'x-amz-checksum-sha256': sha256.toString('base64'),
       'x-amz-content-sha256': sha256.toString('hex'),
     });
+  });
+
+  it('writes an outcome beside tags that a site set in its own script, as S3 lets it', async () => {
+    const sent: Buffer[] = [];
+    server.prependListener('request', (request: IncomingMessage) => request.on('data', (chunk: Buffer) => sent.push(chunk)));
+    const there = '<Tagging><TagSet><Tag><Key>Abteilung</Key><Value>Röntgen Süd</Value></Tag></TagSet></Tagging>';
+    answers = [
+      (_, response) => response.writeHead(200, { 'content-type': 'application/xml' }).end(there),
+      (_, response) => response.writeHead(200).end(),
+    ];
+    await writeOutcome(store, 'key', { status: { kind: 'stowed' } }, createLog({ level: 'silent' }));
+    const written = Buffer.concat(sent).toString('utf8');
+    expect(written).toContain('<Key>Abteilung</Key><Value>Röntgen Süd</Value>');
+    expect(written).toContain('<Key>status</Key><Value>stowed</Value>');
+    await expect(store.putTags('key', { a: 'b;c' })).rejects.toMatchObject({ code: 'STORE_INVALID' });
+    await expect(store.put('key', body, { tags: { a: 'ö' } })).rejects.toMatchObject({ code: 'STORE_INVALID' });
+    expect(requests).toHaveLength(2);
   });
 
   it('leaves the body out of the signature once the server has told that it takes the digest itself', async () => {
