@@ -52,6 +52,7 @@ const PASSING: ReadonlySet<string> = new Set<ErrorCode>([
   'TLS_REFUSED',
   'ARCHIVE_AMBIGUOUS',
   'NOT_IN_ARCHIVE',
+  'WORKLIST_UNAVAILABLE',
   'STORE_UNAVAILABLE',
   'STORE_FULL',
   'STORE_CLOCK_WRONG',

@@ -25,6 +25,7 @@ describe('sweepState', () => {
     ['failed without a token, a while ago', failed('TOKEN_UNAVAILABLE', '2026-11-24T10:30:00Z'), 90, 'failed'],
     ['failed by a certificate, a while ago', failed('TLS_UNTRUSTED', '2026-11-24T10:30:00Z'), 90, 'failed'],
     ['failed for lack of a certificate, a while ago', failed('TLS_REFUSED', '2026-11-24T10:30:00Z'), 90, 'failed'],
+    ['failed by a worklist that was away, a while ago', failed('WORKLIST_UNAVAILABLE', '2026-11-24T10:30:00Z'), 90, 'failed'],
     ['failed by an outage, nobody knows when', failed('STORE_FULL'), 60, 'failed'],
     ['failed by a wrong clock, a while ago', failed('STORE_CLOCK_WRONG', '2026-11-24T10:30:00Z'), 90, 'failed'],
     ['failed by itself', failed('PROCESS_FAILED', '2026-11-24T10:30:00Z'), 9999, 'settled'],
