@@ -108,9 +108,9 @@ export class BucketGate {
     }
   }
 
-  /** Files at once, of so many at most. */
-  width(most: number): number {
-    return this.#bucket.state === 'taking' ? most : 1;
+  /** Of the outage that lasts, the same object all the time: meanwhile files are tried one by one. */
+  get outSince(): Date | undefined {
+    return this.#bucket.state === 'taking' ? undefined : this.#bucket.outage.since;
   }
 
   /** Whether a failure was told already, as one of the bucket's. */
@@ -197,8 +197,10 @@ export class BucketGate {
   goOn(): void {
     const bucket = this.#bucket;
     if (bucket.state === 'probing' && !bucket.tried) {
-      // The file may still have to be found: hundreds of thousands are listed for longer. What was tried may be asked with again.
+      // The file may still have to be found: hundreds of thousands are listed for longer. What was tried may be asked with again; so may
+      // large files, where any were met that wait.
       this.#triedFiles.clear();
+      this.#largeToo ||= this.#refused > 0;
       this.#rounds += 1;
       return;
     }

@@ -56,7 +56,7 @@ export function decideRound(bucket: BucketState, random: number): NextRound {
  * |----------------------------------|--------------------------------------------------------------|
  * | takes what there is              | a minute: what failed is tried again                         |
  * | is back, or out                  | as between two rounds                                        |
- * | is to be probed                  | ten seconds: what was tried in vain may be asked with again  |
+ * | is to be probed                  | ten seconds: what was tried in vain, and what is large, may be asked with |
  */
 export function pauseWithinRound(bucket: BucketState, random: number): number {
   switch (bucket.state) {

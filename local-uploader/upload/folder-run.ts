@@ -143,12 +143,15 @@ export class FolderRun {
 
   /** Until a large file is done, or others may be tried, old ones or such as have come: an hour's upload holds none of them up. */
   async #untilChange({ changed }: FolderListing, { waiting }: Round): Promise<void> {
-    const { gate, onlyLarge } = this.#limits;
+    const { gate, largeFiles, onlyLarge } = this.#limits;
     onlyLarge?.();
     let done = false;
     const one = Promise.race(this.#underWay.values()).then(() => (done = true));
-    do await Promise.race([one, delay(RELOOK, undefined, { ref: false })]);
-    while (!done && this.#rounds === gate.rounds && (gate.isClosed || (waiting === 0 && (await areUnchanged(changed)))));
+    do {
+      await Promise.race([one, delay(RELOOK, undefined, { ref: false })]);
+      // Those in line need not wait for one of those under way to notice what the bucket has become.
+      largeFiles.adapt();
+    } while (!done && this.#rounds === gate.rounds && (gate.isClosed || (waiting === 0 && (await areUnchanged(changed)))));
   }
 
   #isDone(file: ListedFile): boolean {

@@ -1,14 +1,29 @@
 /** The files of all folders in one line (p-queue): the oldest goes next, whatever folder it lies in. */
 import PQueue from 'p-queue';
 
+export interface LineOptions {
+  /** Files at once. */
+  readonly most: number;
+  /**
+   * While it is the same thing, what begins goes one at a time. What began before does not count: a large file may be on its way for an
+   * hour, and is no answer until it is done.
+   */
+  readonly singly?: () => object | undefined;
+  /** None, until `begin`. */
+  readonly held?: boolean;
+}
+
 export class OldestFirst {
   readonly #queue: PQueue;
-  readonly #width: () => number;
+  readonly #most: number;
+  readonly #singly: () => object | undefined;
+  /** For each file under way, what was the reason to go singly when it began. */
+  readonly #underWay = new Set<{ readonly singly: object | undefined }>();
 
-  /** `width`: how many may be under way now; asked each time that one begins or ends. `held`: none, until `begin`. */
-  constructor(width: () => number, { held = false }: { readonly held?: boolean } = {}) {
-    this.#width = width;
-    this.#queue = new PQueue({ concurrency: width(), autoStart: !held });
+  constructor({ most, singly = () => undefined, held = false }: LineOptions) {
+    this.#most = most;
+    this.#singly = singly;
+    this.#queue = new PQueue({ concurrency: this.#width(), autoStart: !held });
   }
 
   begin(): void {
@@ -17,21 +32,31 @@ export class OldestFirst {
 
   /** `received`: milliseconds since 1970. */
   async run<Result>(received: number, work: () => Promise<Result>): Promise<Result> {
-    this.#adapt();
+    this.adapt();
     return this.#queue.add(
       async () => {
+        const own = { singly: this.#singly() };
+        this.#underWay.add(own);
         try {
           return await work();
         } finally {
-          this.#adapt();
+          this.#underWay.delete(own);
+          this.adapt();
         }
       },
       { priority: -received },
     );
   }
 
-  #adapt(): void {
+  /** To whether it goes singly now. Called where none may begin or end that would do so. */
+  adapt(): void {
     const width = this.#width();
     if (this.#queue.concurrency !== width) this.#queue.concurrency = width;
+  }
+
+  #width(): number {
+    const singly = this.#singly();
+    if (singly === undefined) return this.#most;
+    return 1 + [...this.#underWay].filter((file) => file.singly !== singly).length;
   }
 }

@@ -26,10 +26,11 @@ export interface LimitOptions {
 
 export function uploadLimits(concurrency: number, ports: UploadPorts, options: LimitOptions = {}): UploadLimits {
   const { gate = new BucketGate(ports) } = ports;
+  const singly = (): Date | undefined => gate.outSince;
   return {
     gate,
-    files: new OldestFirst(() => gate.width(concurrency), options),
-    largeFiles: new OldestFirst(() => Math.min(LARGE_AT_ONCE, gate.width(concurrency)), options),
+    files: new OldestFirst({ ...options, most: concurrency, singly }),
+    largeFiles: new OldestFirst({ ...options, most: Math.min(LARGE_AT_ONCE, concurrency), singly }),
     puttingAway: createLimit(concurrency),
   };
 }

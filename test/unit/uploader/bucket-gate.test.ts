@@ -45,6 +45,20 @@ describe('a gate in an outage', () => {
     expect(gate.refusal(large('a'))).toBeUndefined();
   });
 
+  it('asks with a large file within a round that lasts, where the look at it met nothing else', () => {
+    gate.beginRound();
+    expect(gate.refusal(large('a'))).toBeDefined();
+    gate.goOn();
+    expect(gate.bucket.state).toBe('probing');
+    expect(gate.refusal(large('a'))).toBeUndefined();
+  });
+
+  it('leaves large files alone while nothing was met at all: what lies there is still being listed', () => {
+    gate.beginRound();
+    gate.goOn();
+    expect(gate.refusal(large('a'))).toBeDefined();
+  });
+
   it('says that nothing waits only where nothing was refused since the round of the spool began', () => {
     gate.beginRound();
     gate.endRound({ whole: false });

@@ -1,5 +1,5 @@
 /** A bucket that takes nothing: what the uploader does meanwhile, how often it asks, and what it says. */
-import { mkdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { StorestowError, type ErrorCode } from '../../../core/errors.ts';
@@ -239,22 +239,50 @@ describe('the resident uploader', () => {
   describe('while a large file is on its way', () => {
     /** Of the large one; the bucket has begun with it. */
     const LARGE = 99;
+    /** Of another, which the bucket does not end either. */
+    const BESIDE = 98;
     let go: PromiseWithResolvers<undefined>;
+    let begunLarge: number;
+
+    async function receiveLarge(number: number): Promise<void> {
+      await mkdir(at('received', '10.0.0.1'), { recursive: true });
+      const image = buildImage({ sopUID: uid(number), rows: 3000, columns: 3000, pixels: new Uint8Array(18_000_000) });
+      const written = join(folder.path, 'written');
+      await writeFile(written, image);
+      await rename(written, at('received', '10.0.0.1', `large-${number}`));
+    }
+
+    /** An outage of which nothing small is left that could tell its end. */
+    async function loseBucket(): Promise<void> {
+      refuse = () => 'STORE_UNAVAILABLE';
+      await receive(1);
+      await untilProbed(0);
+      await rm(at('received', '10.0.0.1', '00001'));
+    }
+
+    /** Without the seconds in which a small one may be found. */
+    async function untilAsked(number: number): Promise<void> {
+      await waitUntil('the other large one is there', async () => {
+        if (gate.bucket.state === 'probing') gate.goOn();
+        return (await stored()).includes(uid(number));
+      });
+      await waitUntil('the outage is over', () => gate.bucket.state === 'taking');
+      expect(await stored()).not.toContain(uid(LARGE));
+    }
 
     beforeEach(async () => {
       go = Promise.withResolvers<undefined>();
+      begunLarge = 0;
       const begun = Promise.withResolvers<undefined>();
       const given = ports();
       const put: ObjectStore['put'] = async (key, body, about) => {
-        if (key.includes(`${uid(LARGE)}~`)) {
-          begun.resolve(undefined);
-          await go.promise;
-        }
+        if (key.includes(`${uid(LARGE)}~`)) begun.resolve(undefined);
+        if (![LARGE, BESIDE].some((number) => key.includes(`${uid(number)}~`))) return given.store.put(key, body, about);
+        begunLarge += 1;
+        await go.promise;
         return given.store.put(key, body, about);
       };
-      await mkdir(at('received', '10.0.0.1'), { recursive: true });
-      const image = buildImage({ sopUID: uid(LARGE), rows: 3000, columns: 3000, pixels: new Uint8Array(18_000_000) });
-      await writeFile(at('received', '10.0.0.1', 'large'), image);
+      await receiveLarge(LARGE);
       watch({ store: { ...given.store, put } });
       await begun.promise;
     });
@@ -290,6 +318,22 @@ describe('the resident uploader', () => {
       expect(puts.length - first).toBeLessThanOrEqual(probes);
       refuse = () => undefined;
       await waitUntil('all others are there', async () => (await stored()).length === 20);
+    });
+
+    it('the bucket is asked with another large one where nothing else is left', async () => {
+      await loseBucket();
+      await receiveLarge(50);
+      refuse = () => undefined;
+      await untilAsked(50);
+    });
+
+    it('the bucket is asked with one that stood in line behind two when the outage began', async () => {
+      await receiveLarge(BESIDE);
+      await waitUntil('both are under way', () => begunLarge === 2);
+      await receiveLarge(50);
+      await loseBucket();
+      refuse = () => undefined;
+      await untilAsked(50);
     });
   });
 
