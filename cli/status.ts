@@ -2,7 +2,7 @@
 import { readHeartbeats } from '../core/audit/heartbeat.ts';
 import { clockAhead, judgeSite, sitesExitCode } from '../core/audit/judge-site.ts';
 import { lookAtSpool } from '../local-uploader/status/look-at-spool.ts';
-import { spoolStatus, statusExitCode } from '../local-uploader/status/spool-status.ts';
+import { statusExitCode } from '../local-uploader/status/spool-status.ts';
 import { bucketOption, Command, configOption, dataOption, examples, Option, wholeNumber, type Subcommand } from './command.ts';
 import { openExistingBucket } from './existing-bucket.ts';
 import type { Finish } from './exit-code.ts';
@@ -45,7 +45,7 @@ is wrong\n${examples(
         finish(sitesExitCode(judged.map(({ judgement }) => judgement)));
         return;
       }
-      const status = spoolStatus(await lookAtSpool(spoolOf({ spool, data: options.data }), new Date()));
+      const status = await lookAtSpool(spoolOf({ spool, data: options.data }), new Date());
       process.stdout.write(json === true ? `${JSON.stringify(status)}\n` : statusText(status));
       finish(statusExitCode(status, settings.config.upload.disk));
     });

@@ -37,38 +37,58 @@ export interface FolderListing {
 export async function listFolder(folder: string, { recursive }: { readonly recursive: boolean }): Promise<FolderListing> {
   const files: ListedFile[] = [];
   const others: string[] = [];
+  const walked = await walkFolder(
+    folder,
+    { recursive },
+    { file: (file) => void files.push(file), other: (path) => void others.push(path) },
+  );
+  return { files, others, ...walked };
+}
+
+export interface FolderVisitor {
+  readonly file: (file: ListedFile) => void;
+  readonly other: (path: string) => void;
+}
+
+/** As `listFolder`, for who needs no list: each file is told when it is met, in the list's order. */
+export async function walkFolder(
+  folder: string,
+  { recursive }: { readonly recursive: boolean },
+  { file, other }: FolderVisitor,
+): Promise<Pick<FolderListing, 'folders' | 'changed'>> {
   const folders: string[] = [];
   const changed = new Map<string, bigint>();
-  const walk = async (current: string): Promise<void> => {
-    for (const entry of await entriesOf(current, changed)) {
+  /** One that cannot be read does not keep those beside it from the bucket. */
+  const readable = (path: string): Promise<Dirent<Buffer>[] | undefined> =>
+    entriesOf(path, changed).catch((error: unknown) => {
+      if (error instanceof StorestowError) return undefined;
+      throw error;
+    });
+  const walk = async (current: string, entries: readonly Dirent<Buffer>[]): Promise<void> => {
+    for (const entry of entries) {
       const path = join(current, shownName(entry.name));
       if (!isUtf8(entry.name)) {
-        others.push(path);
+        other(path);
       } else if (entry.isDirectory()) {
         if (!recursive || path === join(folder, STATE_FOLDER)) continue;
-        if (entry.name.toString() !== STATE_FOLDER && (await walked(path))) folders.push(path);
-        else others.push(path);
+        const inner = entry.name.toString() === STATE_FOLDER ? undefined : await readable(path);
+        if (inner === undefined) {
+          other(path);
+        } else {
+          await walk(path, inner);
+          folders.push(path);
+        }
       } else {
         const stats = await lstat(path, { bigint: true }).catch((error: unknown) => (isMissing(error) ? undefined : 'unseen'));
         if (stats === undefined) continue;
-        if (stats === 'unseen') others.push(path);
-        else if (stats.isFile()) files.push({ path, identity: identityOf(stats) });
-        else if (!stats.isDirectory()) others.push(path);
+        if (stats === 'unseen') other(path);
+        else if (stats.isFile()) file({ path, identity: identityOf(stats) });
+        else if (!stats.isDirectory()) other(path);
       }
     }
   };
-  /** One that cannot be read does not keep those beside it from the bucket. */
-  const walked = async (current: string): Promise<boolean> => {
-    try {
-      await walk(current);
-      return true;
-    } catch (error) {
-      if (error instanceof StorestowError) return false;
-      throw error;
-    }
-  };
-  await walk(folder);
-  return { files, others, folders, changed };
+  await walk(folder, await entriesOf(folder, changed));
+  return { folders, changed };
 }
 
 /** Whether nothing has come into these folders, or gone from them, since: what is written in place changes none. */

@@ -11,7 +11,7 @@ import type { ObjectStore } from '../../core/store/object-store.ts';
 import { decideDisk, type DiskAlarm } from './decide-disk.ts';
 import { heartbeatOf, type Uploader } from './heartbeat.ts';
 import { lookAtSpool } from './look-at-spool.ts';
-import { spoolStatus, type SpoolStatus } from './spool-status.ts';
+import type { SpoolStatus } from './spool-status.ts';
 
 export interface AttendPorts {
   readonly store: ObjectStore;
@@ -100,11 +100,11 @@ class Look {
     let unread = false;
     const onUnread = (err: StorestowError): void => {
       unread = true;
-      if (!this.#unread) this.#log.warn({ err }, 'what was noted of uploads cannot be read; the heartbeat counts none of it');
+      if (!this.#unread) this.#log.warn({ err }, 'what was noted of uploads cannot be read; the heartbeat does not count it');
     };
-    const facts = await lookAtSpool(this.#spool, now, { studies: false, onUnread });
+    const status = await lookAtSpool(this.#spool, now, { studies: false, onUnread });
     this.#unread = unread;
-    return spoolStatus(facts);
+    return status;
   }
 }
 

@@ -1,4 +1,7 @@
-/** The state of a site in numbers: a function of what lies in the spool, what the uploaders noted, the disk, and the time. */
+/**
+ * The state of a site in numbers: a function of what lies in the spool, what the uploaders noted, the disk, and the time. The files are
+ * counted one after the other, and none is held that is not listed: after an outage of days there are hundreds of thousands.
+ */
 import type { DiskThresholds } from '../../core/config/schema.ts';
 import type { ErrorCode } from '../../core/errors.ts';
 import type { Aside } from '../spool/decide-set-aside.ts';
@@ -13,8 +16,6 @@ export interface SpoolFile {
   readonly receiving: boolean;
   /** An uploader has put it out of the way. */
   readonly aside?: Aside;
-  /** StudyInstanceUID, where somebody has looked. */
-  readonly study?: string;
 }
 
 /** The last outcome of a file that stayed. */
@@ -35,17 +36,10 @@ export interface NotedMinute {
   readonly freeFiles?: number;
 }
 
-export interface SpoolFacts {
-  readonly files: readonly SpoolFile[];
-  /** Links, sockets, … */
-  readonly others: readonly string[];
-  readonly noted: ReadonlyMap<string, NotedFile>;
-  /** Paths that an uploader is sending now → their study. */
-  readonly sending: ReadonlyMap<string, string>;
-  readonly today: { readonly studies: number; readonly instances: number; readonly bytes: number };
+/** Of no file. */
+export interface SpoolNotes {
+  readonly today: Count;
   readonly minutes: readonly NotedMinute[];
-  readonly disk: Disk;
-  readonly now: Date;
 }
 
 export interface Count {
@@ -114,75 +108,174 @@ export function stateOf(file: SpoolFile, noted: NotedFile | undefined, sending: 
   return noted.outcome === 'failed' && noted.retryable ? 'waiting' : 'failed';
 }
 
-export function spoolStatus(facts: SpoolFacts): SpoolStatus {
-  const { noted, sending, minutes, disk, now } = facts;
-  const byState = Map.groupBy(facts.files, (file) => stateOf(file, noted.get(file.path), sending.has(file.path)));
-  const of = (state: FileState): readonly SpoolFile[] => byState.get(state) ?? [];
-  const waiting = of('waiting');
-  const studies = waiting.map(({ path, study }) => study ?? noted.get(path)?.study);
-  const oldest = waiting
-    .map(({ modified }) => modified)
-    .reduce<Date | undefined>((a, b) => (a === undefined || b < a ? b : a), undefined);
-  const recent = minutes.filter(({ at }) => now.getTime() - at.getTime() < RATE_WINDOW);
-  const fullInSeconds = secondsUntilFull(facts, waiting);
-  return {
-    at: now,
-    waiting: {
-      studies: new Set(studies.filter((study) => study !== undefined)).size,
-      studiesKnown: !studies.includes(undefined),
-      instances: waiting.length,
-      bytes: sum(waiting, ({ size }) => size),
-      ...(oldest === undefined ? {} : { oldest }),
-    },
-    receiving: { instances: of('receiving').length, bytes: sum(of('receiving'), ({ size }) => size) },
-    uploading: { studies: new Set(of('uploading').map(({ path }) => sending.get(path))).size, instances: of('uploading').length },
-    doneToday: facts.today,
-    failed: of('failed').map((file) => troubleOf(file, noted)),
-    foreign: [...of('foreign').map((file) => troubleOf(file, noted)), ...facts.others.map((path) => ({ path }))],
-    setAside: { foreign: asideOf(of('aside'), 'foreign'), damaged: asideOf(of('aside'), 'damaged') },
-    reasons: reasonsOf(waiting, noted),
-    ...lastErrorOf([...waiting, ...of('failed')], noted),
-    rate: {
-      instancesPerMinute: sum(recent, ({ instances }) => instances) / (RATE_WINDOW / MINUTE),
-      bytesPerSecond: sum(recent, ({ bytes }) => bytes) / (RATE_WINDOW / 1000),
-    },
-    disk: { ...disk, ...(fullInSeconds === undefined ? {} : { fullInSeconds }) },
-  };
+export interface CountOptions {
+  readonly now: Date;
+  /** Files of no known study that are kept, to be looked into. Default 0. */
+  readonly lookedInto?: number;
 }
 
-function troubleOf({ path }: SpoolFile, noted: SpoolFacts['noted']): Trouble {
-  const code = noted.get(path)?.code;
-  return { path, ...(code === undefined ? {} : { code }) };
-}
+/** Each file of the spool is added once. */
+export class SpoolCount {
+  readonly #now: Date;
+  readonly #sums: Readonly<Record<'waiting' | 'receiving' | 'uploading' | 'arrived', Sum>>;
+  readonly #studies = { waiting: new Set<string>(), uploading: new Set<string>() };
+  readonly #unknown: Oldest;
+  readonly #failed: Trouble[] = [];
+  readonly #foreign: Trouble[] = [];
+  readonly #others: Trouble[] = [];
+  readonly #aside: Record<Aside, string[]> = { foreign: [], damaged: [] };
+  readonly #reasons: Partial<Record<ErrorCode, number>> = {};
+  #unknownFiles = 0;
+  #oldest: Date | undefined;
+  #lastError: SpoolStatus['lastError'];
 
-function asideOf(files: readonly SpoolFile[], aside: Aside): string[] {
-  return files.filter((file) => file.aside === aside).map(({ path }) => path);
-}
-
-function lastErrorOf(files: readonly SpoolFile[], noted: SpoolFacts['noted']): Pick<SpoolStatus, 'lastError'> {
-  let last: NonNullable<SpoolStatus['lastError']> | undefined;
-  for (const { path, modified } of files) {
-    const { code, at } = noted.get(path) ?? {};
-    if (code === undefined || at === undefined || modified > at) continue;
-    if (last === undefined || at > last.at) last = { code, at };
+  constructor({ now, lookedInto = 0 }: CountOptions) {
+    this.#now = now;
+    this.#sums = { waiting: new Sum(), receiving: new Sum(), uploading: new Sum(), arrived: new Sum() };
+    this.#unknown = new Oldest(lookedInto);
   }
-  return last === undefined ? {} : { lastError: last };
+
+  /** `sending`: the study of a file that an uploader is sending. */
+  add(file: SpoolFile, noted: NotedFile | undefined, sending: string | undefined): void {
+    const state = stateOf(file, noted, sending !== undefined);
+    switch (state) {
+      case 'aside':
+        if (file.aside !== undefined) this.#aside[file.aside].push(file.path);
+        break;
+      case 'receiving':
+        this.#sums.receiving.add(file);
+        break;
+      case 'uploading':
+        this.#sums.uploading.add(file);
+        if (sending !== undefined) this.#studies.uploading.add(sending);
+        break;
+      case 'waiting':
+        this.#addWaiting(file, noted);
+        break;
+      case 'failed':
+        this.#failed.push(troubleOf(file, noted));
+        this.#noteError(file, noted);
+        break;
+      case 'foreign':
+        this.#foreign.push(troubleOf(file, noted));
+        break;
+      case 'kept':
+    }
+  }
+
+  /** What is no file. */
+  addOther(path: string): void {
+    this.#others.push({ path });
+  }
+
+  #addWaiting(file: SpoolFile, noted: NotedFile | undefined): void {
+    const { modified } = file;
+    this.#sums.waiting.add(file);
+    if (this.#now.getTime() - modified.getTime() <= FILL_WINDOW) this.#sums.arrived.add(file);
+    if (this.#oldest === undefined || modified < this.#oldest) this.#oldest = modified;
+    if (noted?.study === undefined) {
+      this.#unknownFiles += 1;
+      this.#unknown.add(file);
+    } else this.#studies.waiting.add(noted.study);
+    if (noted?.code !== undefined && modified <= noted.at) this.#reasons[noted.code] = (this.#reasons[noted.code] ?? 0) + 1;
+    this.#noteError(file, noted);
+  }
+
+  #noteError({ modified }: SpoolFile, { code, at }: Partial<NotedFile> = {}): void {
+    if (code === undefined || at === undefined || modified > at) return;
+    if (this.#lastError === undefined || at > this.#lastError.at) this.#lastError = { code, at };
+  }
+
+  /** Of those that wait and whose study is not known, the oldest. */
+  unknown(): readonly string[] {
+    return this.#unknown.paths();
+  }
+
+  /** The study of one of these. */
+  addStudy(study: string): void {
+    this.#unknownFiles -= 1;
+    this.#studies.waiting.add(study);
+  }
+
+  status({ today, minutes }: SpoolNotes, disk: Disk): SpoolStatus {
+    const { waiting, receiving, uploading, arrived } = this.#sums;
+    const { instances, bytes } = uploadedWithin(RATE_WINDOW, minutes, this.#now);
+    const fullInSeconds = secondsUntilFull(minutes, disk, arrived, this.#now);
+    return {
+      at: this.#now,
+      waiting: {
+        studies: this.#studies.waiting.size,
+        studiesKnown: this.#unknownFiles === 0,
+        ...waiting.value,
+        ...(this.#oldest === undefined ? {} : { oldest: this.#oldest }),
+      },
+      receiving: receiving.value,
+      uploading: { studies: this.#studies.uploading.size, instances: uploading.value.instances },
+      doneToday: today,
+      failed: this.#failed,
+      foreign: [...this.#foreign, ...this.#others],
+      setAside: this.#aside,
+      reasons: this.#reasons,
+      ...(this.#lastError === undefined ? {} : { lastError: this.#lastError }),
+      rate: { instancesPerMinute: instances / (RATE_WINDOW / MINUTE), bytesPerSecond: bytes / (RATE_WINDOW / 1000) },
+      disk: { ...disk, ...(fullInSeconds === undefined ? {} : { fullInSeconds }) },
+    };
+  }
 }
 
-function reasonsOf(waiting: readonly SpoolFile[], noted: SpoolFacts['noted']): SpoolStatus['reasons'] {
-  const reasons: Partial<Record<ErrorCode, number>> = {};
-  for (const { path, modified } of waiting) {
-    const last = noted.get(path);
-    if (last?.code !== undefined && modified <= last.at) reasons[last.code] = (reasons[last.code] ?? 0) + 1;
+class Sum {
+  #instances = 0;
+  #bytes = 0;
+
+  add({ size }: SpoolFile): void {
+    this.#instances += 1;
+    this.#bytes += size;
   }
-  return reasons;
+
+  get value(): { readonly instances: number; readonly bytes: number } {
+    return { instances: this.#instances, bytes: this.#bytes };
+  }
+}
+
+/** So many of the oldest files; never more than twice as many are held. */
+class Oldest {
+  readonly #most: number;
+  #files: SpoolFile[] = [];
+
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  add(file: SpoolFile): void {
+    if (this.#most === 0) return;
+    this.#files.push(file);
+    if (this.#files.length >= 2 * this.#most) this.#shorten();
+  }
+
+  paths(): string[] {
+    this.#shorten();
+    return this.#files.map(({ path }) => path);
+  }
+
+  #shorten(): void {
+    this.#files = this.#files.sort((a, b) => a.modified.getTime() - b.modified.getTime()).slice(0, this.#most);
+  }
+}
+
+function troubleOf({ path }: SpoolFile, noted: NotedFile | undefined): Trouble {
+  return { path, ...(noted?.code === undefined ? {} : { code: noted.code }) };
+}
+
+function uploadedWithin(milliseconds: number, minutes: readonly NotedMinute[], now: Date): Omit<Count, 'studies'> {
+  const recent = minutes.filter(({ at }) => now.getTime() - at.getTime() < milliseconds);
+  return { instances: sum(recent, ({ instances }) => instances), bytes: sum(recent, ({ bytes }) => bytes) };
 }
 
 /**
  * The rate is what the disk itself has lost since the uploaders looked at it, an hour ago at most: everything that fills it counts, and
  * what they took away. Where none of them has looked, what arrived in that hour and still waits.
  */
-function secondsUntilFull({ minutes, disk, now }: SpoolFacts, waiting: readonly SpoolFile[]): number | undefined {
+function secondsUntilFull(minutes: readonly NotedMinute[], disk: Disk, arrived: Sum, now: Date): number | undefined {
   const age = (at: Date): number => now.getTime() - at.getTime();
   const looks = minutes.filter(({ at, freeBytes }) => freeBytes !== undefined && age(at) <= FILL_WINDOW);
   const first = looks.reduce<NotedMinute | undefined>((a, b) => (a === undefined || b.at < a.at ? b : a), undefined);
@@ -193,11 +286,11 @@ function secondsUntilFull({ minutes, disk, now }: SpoolFacts, waiting: readonly 
       disk.totalFiles === 0 ? undefined : untilGone(disk.freeFiles, ((first.freeFiles ?? 0) - disk.freeFiles) / seconds),
     );
   }
-  const arrived = waiting.filter(({ modified }) => age(modified) <= FILL_WINDOW);
+  const { instances, bytes } = arrived.value;
   const seconds = FILL_WINDOW / 1000;
   return least(
-    untilGone(disk.freeBytes, sum(arrived, ({ size }) => size) / seconds),
-    disk.totalFiles === 0 ? undefined : untilGone(disk.freeFiles, arrived.length / seconds),
+    untilGone(disk.freeBytes, bytes / seconds),
+    disk.totalFiles === 0 ? undefined : untilGone(disk.freeFiles, instances / seconds),
   );
 }
 

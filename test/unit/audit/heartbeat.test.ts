@@ -9,7 +9,7 @@ import { objectCreated, readObjectEvent } from '../../../core/store/object-event
 import { sweep } from '../../../functions/sweep/sweep.ts';
 import { ArrivalsQueue } from '../../../local-cloud/arrivals-queue.ts';
 import { heartbeatOf } from '../../../local-uploader/status/heartbeat.ts';
-import { spoolStatus, type SpoolFacts } from '../../../local-uploader/status/spool-status.ts';
+import { spoolStatus, type SpoolFacts } from '../../support/spool-status.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const now = new Date('2026-11-25T12:00:00Z');
@@ -21,7 +21,6 @@ const facts: SpoolFacts = {
       size: 1000,
       modified: new Date('2026-11-25T11:00:00Z'),
       receiving: false,
-      study: '1.2.3',
     },
     { path: '/spool/study/b', size: 500, modified: new Date('2026-11-25T11:30:00Z'), receiving: false },
     { path: '/spool/set-aside/foreign/c', size: 5, modified: now, receiving: false, aside: 'foreign' },

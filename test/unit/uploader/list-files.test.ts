@@ -2,7 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { listFolder } from '../../../local-uploader/spool/list-files.ts';
+import { StorestowError } from '../../../core/errors.ts';
+import { listFolder, walkFolder } from '../../../local-uploader/spool/list-files.ts';
 import { temporaryFolder, type TemporaryFolder } from '../../support/temporary-folder.ts';
 
 /** Bytes of a path that a system call takes, the zero at its end included. */
@@ -31,6 +32,23 @@ describe('listFolder', () => {
     } finally {
       inFolder("require('node:fs').unlinkSync(process.argv[1])");
     }
+  });
+});
+
+describe('walkFolder', () => {
+  it('does not take what goes wrong with a file for a folder that cannot be read', async () => {
+    const folder = await temporaryFolder('walk-folder');
+    await mkdir(join(folder.path, 'inner'));
+    await writeFile(join(folder.path, 'inner', 'a'), '');
+    const wrong = new StorestowError('SPOOL_INVALID', 'what was noted of it cannot be read');
+    const visitor = {
+      file: () => {
+        throw wrong;
+      },
+      other: () => expect.fail('the folder can be read'),
+    };
+    await expect(walkFolder(folder.path, { recursive: true }, visitor)).rejects.toBe(wrong);
+    await folder.remove();
   });
 });
 

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import {
-  spoolStatus,
+  SpoolCount,
   stateOf,
   statusExitCode,
   type NotedFile,
-  type SpoolFacts,
   type SpoolFile,
   type SpoolStatus,
 } from '../../../local-uploader/status/spool-status.ts';
+import { spoolStatus, type SpoolFacts } from '../../support/spool-status.ts';
 
 const now = new Date('2026-11-25T12:00:00Z');
 const ago = (minutes: number): Date => new Date(now.getTime() - minutes * 60_000);
@@ -60,17 +60,19 @@ describe('spoolStatus', () => {
         files: [
           file('young', 1, { receiving: true }),
           file('sent', 2),
-          file('a', 3, { study: '1.1' }),
-          file('b', 30, { study: '1.1' }),
+          file('a', 3),
+          file('b', 30),
           file('c', 4),
-          file('cut', 5, { study: '1.9' }),
+          file('cut', 5),
           file('text', 6),
         ],
         others: ['link'],
         sending: new Map([['sent', '1.2']]),
         noted: new Map([
+          ['a', noted('failed', { retryable: true, study: '1.1' })],
+          ['b', noted('failed', { retryable: true, study: '1.1' })],
           ['c', noted('failed', { retryable: true, code: 'STORE_UNAVAILABLE', study: '1.3' })],
-          ['cut', noted('damaged', { code: 'TRUNCATED' })],
+          ['cut', noted('damaged', { code: 'TRUNCATED', study: '1.9' })],
           ['text', noted('foreign', { code: 'NOT_PART10' })],
         ]),
       }),
@@ -86,8 +88,24 @@ describe('spoolStatus', () => {
   });
 
   it('says where it may not know all studies', () => {
-    const { waiting } = spoolStatus(facts({ files: [file('a', 1), file('b', 1, { study: '1.1' })] }));
+    const known = new Map([['b', noted('failed', { retryable: true, study: '1.1' })]]);
+    const { waiting } = spoolStatus(facts({ files: [file('a', 1), file('b', 1)], noted: known }));
     expect(waiting).toMatchObject({ studies: 1, studiesKnown: false, instances: 2 });
+  });
+
+  it('has the oldest of those that wait looked into, and nothing else; then it knows their studies', () => {
+    const count = new SpoolCount({ now, lookedInto: 2 });
+    for (const minutes of [3, 9, 5, 7, 1, 8]) count.add(file(`${minutes}`, minutes), undefined, undefined);
+    count.add(file('sent', 60), undefined, '1.2');
+    count.add(file('young', 60, { receiving: true }), undefined, undefined);
+    count.add(file('text', 60), noted('foreign'), undefined);
+    count.add(file('known', 60), noted('failed', { retryable: true, study: '1.3' }), undefined);
+    expect(count.unknown()).toEqual(['9', '8']);
+    for (const study of ['1.1', '1.1']) count.addStudy(study);
+    const waiting = (): SpoolStatus['waiting'] => count.status(facts(), facts().disk).waiting;
+    expect(waiting()).toMatchObject({ studies: 2, studiesKnown: false, instances: 7 });
+    for (const study of ['1.4', '1.5', '1.6', '1.7']) count.addStudy(study);
+    expect(waiting()).toMatchObject({ studies: 6, studiesKnown: true });
   });
 
   it('has the rate of the last ten minutes', () => {

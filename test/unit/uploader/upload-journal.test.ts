@@ -1,16 +1,29 @@
+import { existsSync } from 'node:fs';
 import { mkdir, open as openFile, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createLog } from '../../../core/logging.ts';
-import { lookAtSpool } from '../../../local-uploader/status/look-at-spool.ts';
+import { JournalReader } from '../../../local-uploader/status/journal-reader.ts';
 import { journalPath, localDay, UploadJournal } from '../../../local-uploader/upload/upload-journal.ts';
 import type { FileReport } from '../../../local-uploader/upload/upload-report.ts';
-import { buildImage } from '../../support/build-dicom.ts';
 import { temporaryFolder, type TemporaryFolder } from '../../support/temporary-folder.ts';
 import { waitUntil } from '../../support/wait-until.ts';
 
 const NO_DATABASE = 'not a database, and long enough to be looked at as one'.repeat(20);
+
+function notedPaths(spool: string): string[] {
+  if (!existsSync(journalPath(spool))) return [];
+  const database = new DatabaseSync(journalPath(spool), { readOnly: true });
+  try {
+    return database
+      .prepare('SELECT path FROM remaining')
+      .all()
+      .map(({ path }) => String(path));
+  } finally {
+    database.close();
+  }
+}
 
 describe('UploadJournal', () => {
   let folder: TemporaryFolder;
@@ -33,6 +46,17 @@ describe('UploadJournal', () => {
     ...more,
   });
 
+  /** As `storestow status` reads it, `noted` of all paths that are there. */
+  const notes = (now = time) => {
+    const reader = new JournalReader(folder.path, { now });
+    try {
+      const noted = new Map(notedPaths(folder.path).map((path) => [path, reader.noteOf(path)]));
+      return { ...reader.notes, sending: reader.sending, noted };
+    } finally {
+      reader.close();
+    }
+  };
+
   it('adds up what several uploaders did today, a study once', async () => {
     for (const names of [['a', 'b'], ['c']]) {
       const journal = open();
@@ -40,12 +64,12 @@ describe('UploadJournal', () => {
       journal.ended(report('d', { studyInstanceUID: '1.2.4' }));
       await journal.close();
     }
-    const { today, minutes, noted } = await lookAtSpool(folder.path, time);
+    const { today, minutes, noted } = notes();
     expect(today).toEqual({ studies: 2, instances: 5, bytes: 500 });
     expect(minutes).toMatchObject([{ at: new Date(2026, 10, 25, 12, 0), instances: 5, bytes: 500 }]);
     expect(minutes[0]?.freeBytes).toBeGreaterThan(0);
     expect(noted.size).toBe(0);
-    expect((await lookAtSpool(folder.path, new Date(2026, 10, 26, 1))).today.instances).toBe(0);
+    expect(notes(new Date(2026, 10, 26, 1)).today.instances).toBe(0);
   });
 
   it('does not count what was in the bucket before and is kept', async () => {
@@ -53,7 +77,7 @@ describe('UploadJournal', () => {
     journal.ended(report('a', { outcome: 'present', after: 'kept' }));
     journal.ended(report('b', { outcome: 'present', after: 'removed' }));
     await journal.close();
-    const { today, noted } = await lookAtSpool(folder.path, time);
+    const { today, noted } = notes();
     expect(today.instances).toBe(1);
     expect(noted.get(at('a'))?.outcome).toBe('kept');
   });
@@ -62,13 +86,13 @@ describe('UploadJournal', () => {
     const journal = open();
     journal.ended({ path: at('a'), outcome: 'failed', studyInstanceUID: '1.2.3', code: 'STORE_UNAVAILABLE', retryable: true });
     await journal.close();
-    expect((await lookAtSpool(folder.path, time)).noted.get(at('a'))).toEqual({
+    expect(notes().noted.get(at('a'))).toEqual({
       ...{ outcome: 'failed', code: 'STORE_UNAVAILABLE', retryable: true, study: '1.2.3', at: time },
     });
     const later = open();
     later.ended(report('a'));
     await later.close();
-    expect((await lookAtSpool(folder.path, time)).noted.size).toBe(0);
+    expect(notes().noted.size).toBe(0);
   });
 
   it('shows what is under way while it is, and nothing of an uploader that was killed', async () => {
@@ -81,7 +105,7 @@ describe('UploadJournal', () => {
     // Of before the clock was set back.
     database.prepare('INSERT INTO running VALUES (?, ?, ?, ?)').run(3, at('d'), '1.2.7', time.getTime() + 3_600_000);
     database.close();
-    expect((await lookAtSpool(folder.path, time)).sending).toEqual(new Map([[at('b'), '1.2.5']]));
+    expect(notes().sending).toEqual(new Map([[at('b'), '1.2.5']]));
   });
 
   it('what a killed uploader left is gone with the next word of another one', async () => {
@@ -119,17 +143,17 @@ describe('UploadJournal', () => {
     const later = open();
     later.ended(report('b'));
     await later.close();
-    const { noted, minutes } = await lookAtSpool(folder.path, time);
+    const { noted, minutes } = notes();
     expect([noted.size, minutes.length]).toEqual([0, 1]);
   });
 
   it('a file in its place that is no database is put aside, and another one begun', async () => {
     await writeFile(journalPath(folder.path), NO_DATABASE);
-    await expect(lookAtSpool(folder.path, time)).rejects.toMatchObject({ code: 'SPOOL_INVALID' });
+    expect(() => notes()).toThrow(expect.objectContaining({ code: 'SPOOL_INVALID' }) as Error);
     const journal = open();
     journal.ended(report('a'));
     await expect(journal.close()).resolves.toBeUndefined();
-    expect((await lookAtSpool(folder.path, time)).today.instances).toBe(1);
+    expect(notes().today.instances).toBe(1);
     expect(await readFile(`${journalPath(folder.path)}.damaged`, 'utf8')).toBe(NO_DATABASE);
   });
 
@@ -137,7 +161,7 @@ describe('UploadJournal', () => {
     const journals = [open(), open()];
     for (const [index, journal] of journals.entries()) {
       journal.ended(report(`a${index}`, { after: 'kept', outcome: 'present' }));
-      await waitUntil('it is noted', async () => (await lookAtSpool(folder.path, time)).noted.size > index);
+      await waitUntil('it is noted', () => notes().noted.size > index);
     }
     const path = journalPath(folder.path);
     const database = new DatabaseSync(path);
@@ -152,7 +176,7 @@ describe('UploadJournal', () => {
       journal.ended(report(`b${index}`));
       await journal.close();
     }
-    expect((await lookAtSpool(folder.path, time)).today.instances).toBe(2);
+    expect(notes().today.instances).toBe(2);
   });
 
   it('keeps what it cannot write, says so once, and writes it when it can', async () => {
@@ -171,12 +195,12 @@ describe('UploadJournal', () => {
       journal.ended(report('c'));
       await rmdir(journalPath(folder.path));
       vi.advanceTimersByTime(1000);
-      await waitUntil('it is written', async () => (await lookAtSpool(folder.path, time)).today.instances > 0, { interval: 5 });
-      const { today, noted } = await lookAtSpool(folder.path, time);
+      await waitUntil('it is written', () => notes().today.instances > 0, { interval: 5 });
+      const { today, noted } = notes();
       expect(today).toEqual({ studies: 1, instances: 2, bytes: 200 });
       expect(noted.get(at('b'))?.code).toBe('STORE_FULL');
       await journal.close();
-      expect((await lookAtSpool(folder.path, time)).today.instances).toBe(2);
+      expect(notes().today.instances).toBe(2);
       expect(warn).toHaveBeenCalledTimes(1);
     } finally {
       vi.useRealTimers();
@@ -185,9 +209,8 @@ describe('UploadJournal', () => {
 
   it('leaves no trace where nothing happened', async () => {
     await open().close();
-    await expect(lookAtSpool(join(folder.path, 'nowhere'), time)).rejects.toMatchObject({ code: 'SPOOL_INVALID' });
-    const { files, minutes } = await lookAtSpool(folder.path, time);
-    expect([files, minutes]).toEqual([[], []]);
+    expect(existsSync(journalPath(folder.path))).toBe(false);
+    expect(notes()).toMatchObject({ today: { instances: 0 }, minutes: [] });
   });
 
   it.each([
@@ -195,13 +218,5 @@ describe('UploadJournal', () => {
     [new Date(2026, 10, 25, 23, 59), '2026-11-25'],
   ])('the day of %s', (date, day) => {
     expect(localDay(date)).toBe(day);
-  });
-
-  it('looks into files for their study, those that nothing is noted of', async () => {
-    await mkdir(at('study'));
-    await writeFile(join(at('study'), 'a'), buildImage({ studyUID: '1.2.840.1' }));
-    await writeFile(join(at('study'), 'b'), 'no DICOM');
-    const { files } = await lookAtSpool(folder.path, time);
-    expect(files.map(({ study }) => study)).toEqual(['1.2.840.1', undefined]);
   });
 });
