@@ -5,7 +5,7 @@
 import { fromTags } from '../../core/audit/tags.ts';
 import type { AuditRecord } from '../../core/audit/record.ts';
 import { createLimit } from '../../core/concurrency.ts';
-import { asStorestowError, type ErrorCode } from '../../core/errors.ts';
+import { asStorestowError, StorestowError, type ErrorCode } from '../../core/errors.ts';
 import type { Log } from '../../core/logging.ts';
 import { compareKeys } from '../../core/store/key-order.ts';
 import { INCOMING_PREFIX } from '../../core/store/object-key.ts';
@@ -32,6 +32,8 @@ export interface SweepReport {
   readonly looked: number;
   readonly pending: number;
   readonly failed: number;
+  /** Objects whose tags the store refuses to tell. */
+  readonly unread: number;
   /** False where `stop` ended it. */
   readonly complete: boolean;
   /** With which the next sweep goes on. */
@@ -80,13 +82,25 @@ export function sweepState(
   return age(Number.isNaN(at) ? arrived.getTime() : at) >= failedAfter * MINUTE ? 'failed' : 'settled';
 }
 
-/** Throws what the store and `enqueue` throw; what was queued by then is. */
+/**
+ * | tags that could not be read               | when the others have been looked at, the sweep |
+ * |-------------------------------------------|------------------------------------------------|
+ * | some, for a reason that passes            | throws: the next one looks again               |
+ * | all, and `BATCH` of them or more          | throws: that is no matter of an object         |
+ * | any others                                | ends well, and has told it                     |
+ */
+export function isFailure(error: StorestowError, { looked, unread }: Pick<SweepReport, 'looked' | 'unread'>): boolean {
+  return error.retryable || (unread === looked && unread >= BATCH);
+}
+
+/** Throws what the store and `enqueue` throw; what was queued by then is. An object whose tags cannot be read keeps it from no other. */
 export async function sweep(
   store: ObjectStore,
   enqueue: (keys: readonly string[]) => Promise<void>,
   options: SweepOptions,
 ): Promise<SweepReport> {
-  const counts = { looked: 0, pending: 0, failed: 0 };
+  const counts = { looked: 0, pending: 0, failed: 0, unread: 0 };
+  let error: StorestowError | undefined;
   const limit = createLimit(CONCURRENCY);
   const { round: first = firstRound(options.now().getTime()) } = options;
   const second = nextRound(first, options.now().getTime());
@@ -96,15 +110,29 @@ export async function sweep(
     const found = await Promise.all(page.map((info) => limit(() => look(store, info, options))));
     counts.looked += page.length;
     page = [];
-    const keys = found.flatMap(({ key, state }) => (state === 'settled' ? [] : [key]));
-    for (const { state } of found) if (state !== 'settled') counts[state] += 1;
+    const keys: string[] = [];
+    for (const { key, state } of found) {
+      if (state === 'settled') continue;
+      if (state instanceof StorestowError) {
+        if (counts.unread === 0) options.log.error({ key, err: state }, 'tags cannot be read; the object may have been missed');
+        counts.unread += 1;
+        if (error?.retryable !== true) error = state;
+      } else {
+        counts[state] += 1;
+        keys.push(key);
+      }
+    }
     if (keys.length > 0) await enqueue(keys);
+  };
+  const end = (rest: Pick<SweepReport, 'complete' | 'round'>): SweepReport => {
+    if (error !== undefined && isFailure(error, counts)) throw error;
+    return report({ ...counts, ...rest }, options.log);
   };
   for await (const info of goRound(store, first.after)) {
     if (options.stop?.aborted === true) {
       // Few keys of many may be looked at: what lies behind them need not be listed again for their sake.
       await work();
-      return report({ ...counts, complete: false, round }, options.log);
+      return end({ complete: false, round });
     }
     round = { ...(isBehind(info.key, first.after) ? first : second), after: info.key };
     if (isLookedAt(info, round, options)) page.push(info);
@@ -112,10 +140,7 @@ export async function sweep(
   }
   await work();
   // It stays where it is: up to there the second round has been, and behind it the next sweep goes on with it.
-  return report(
-    { ...counts, complete: true, round: { ...second, ...(first.after === undefined ? {} : { after: first.after }) } },
-    options.log,
-  );
+  return end({ complete: true, round: { ...second, ...(first.after === undefined ? {} : { after: first.after }) } });
 }
 
 /** All keys behind `after`, then those up to it. */
@@ -142,12 +167,12 @@ async function look(
   store: ObjectStore,
   { key, lastModified }: ObjectInfo,
   options: SweepOptions,
-): Promise<{ readonly key: string; readonly state: 'pending' | 'failed' | 'settled' }> {
+): Promise<{ readonly key: string; readonly state: 'pending' | 'failed' | 'settled' | StorestowError }> {
   try {
     return { key, state: sweepState(fromTags(await store.getTags(key)), lastModified, options) };
   } catch (thrown) {
-    if (asStorestowError(thrown).code === 'OBJECT_NOT_FOUND') return { key, state: 'settled' };
-    throw thrown;
+    const error = asStorestowError(thrown, key);
+    return { key, state: error.code === 'OBJECT_NOT_FOUND' ? 'settled' : error };
   }
 }
 

@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import type { AuditRecord } from '../../../core/audit/record.ts';
+import { StorestowError } from '../../../core/errors.ts';
 import { createLog } from '../../../core/logging.ts';
 import { createMemoryStore } from '../../../core/store/memory-store.ts';
 import type { ObjectInfo, ObjectStore, Tags } from '../../../core/store/object-store.ts';
 import { keepSweepPosition, readSweepPosition } from '../../../functions/sweep/sweep-position.ts';
 import type { SweepRound } from '../../../functions/sweep/sweep-round.ts';
-import { sweep, sweepState, type SweepOptions, type SweepReport } from '../../../functions/sweep/sweep.ts';
+import { isFailure, sweep, sweepState, type SweepOptions, type SweepReport } from '../../../functions/sweep/sweep.ts';
 
 const ARRIVED = new Date('2026-11-24T10:00:00Z');
 const log = createLog({ level: 'silent' });
@@ -98,6 +99,56 @@ describe('sweep', () => {
       },
     });
     expect((await run(shrinking)).keys).toEqual(['incoming/b']);
+  });
+
+  describe('with tags that cannot be read', () => {
+    const unavailable = new StorestowError('STORE_UNAVAILABLE', 'as the test wants it');
+    const denied = new StorestowError('STORE_DENIED', 'as the test wants it');
+    /** Of 250 objects without an outcome, those of which `errorOf` says so. */
+    async function swept(errorOf: (index: number) => StorestowError | undefined): Promise<{ keys: string[]; end: unknown }> {
+      const store = await filled(Object.fromEntries(Array.from({ length: 250 }, (_, index) => [`incoming/${1000 + index}`, {}])));
+      const failing: ObjectStore = Object.assign(Object.create(store) as ObjectStore, {
+        list: (options: Parameters<ObjectStore['list']>[0]) => store.list(options),
+        async getTags(key: string) {
+          const error = errorOf(Number(key.slice(-3)));
+          return error === undefined ? store.getTags(key) : Promise.reject(error);
+        },
+      });
+      const keys: string[] = [];
+      const end = await sweep(failing, async (found) => void keys.push(...found), {
+        ...{ pendingAfter: 5, failedAfter: 60, log },
+        now: () => new Date(Date.now() + 10 * 60_000),
+      }).catch((thrown: unknown) => thrown);
+      return { keys, end };
+    }
+
+    it('looks at the others, and passes over what the store refuses', async () => {
+      const { keys, end } = await swept((index) => (index < 120 ? denied : undefined));
+      expect(keys).toHaveLength(130);
+      expect(end).toMatchObject({ looked: 250, pending: 130, unread: 120, complete: true });
+    });
+
+    it('looks at the others, and fails then, where it may pass', async () => {
+      const { keys, end } = await swept((index) => (index === 3 ? unavailable : index < 100 ? denied : undefined));
+      expect(keys).toHaveLength(150);
+      expect(end).toBe(unavailable);
+    });
+
+    it('fails where it may read none', async () => {
+      expect(await swept(() => denied)).toEqual({ keys: [], end: denied });
+    });
+
+    const table: [string, StorestowError, number, number, boolean][] = [
+      ['one, and it may pass', unavailable, 1000, 1, true],
+      ['one, and it does not', denied, 1000, 1, false],
+      ['the only one', denied, 1, 1, false],
+      ['all of almost a hundred', denied, 99, 99, false],
+      ['all of a hundred', denied, 100, 100, true],
+      ['all but one', denied, 101, 100, false],
+    ];
+    it.each(table)('%s', (_name, error, looked, unread, failure) => {
+      expect(isFailure(error, { looked, unread })).toBe(failure);
+    });
   });
 
   it('says that it ended early', async () => {
