@@ -70,6 +70,16 @@ function statusOf(error: Error): number | undefined {
   return typeof metadata?.httpStatusCode === 'number' ? metadata.httpStatusCode : undefined;
 }
 
+/**
+ * Whether the object is there and has no tags: S3 tells so by an empty set, others (Wasabi, Versity's gateway, Huawei's OBS) by a 404,
+ * which must not pass for an object that is gone.
+ */
+export function saysNoTags(thrown: unknown): boolean {
+  return thrown instanceof Error && NO_TAGS.has(thrown.name);
+}
+
+const NO_TAGS: ReadonlySet<string> = new Set(['NoSuchTagSet', 'NoSuchTagSetError']);
+
 /** `thrown` as a member of the family; what is one already, or no error of the store's, comes back as it was. */
 export function s3Error(thrown: unknown, key: string, description: string): unknown {
   if (thrown instanceof StorestowError) return thrown;

@@ -31,7 +31,7 @@ import type {
   Tags,
 } from './object-store.ts';
 import { createS3Client, describeS3, BEFORE_SIGNING, isAws, withoutBodySigned, type S3Config } from './s3-client.ts';
-import { s3Error, s3ErrorCode } from './s3-errors.ts';
+import { s3Error, s3ErrorCode, saysNoTags } from './s3-errors.ts';
 import { putInParts } from './s3-multipart.ts';
 import { preconditionFailed } from './store-errors.ts';
 import { collect, verifiedStream } from './verified-stream.ts';
@@ -132,8 +132,13 @@ class S3Store implements ObjectStore {
 
   async getTags(key: string): Promise<Tags> {
     checkKey(key);
-    const { TagSet = [] } = await this.#translated(key, () => this.#client.send(new GetObjectTaggingCommand(this.#at(key))));
-    return Object.fromEntries(TagSet.map(({ Key = '', Value = '' }) => [Key, Value]));
+    try {
+      const { TagSet = [] } = await this.#client.send(new GetObjectTaggingCommand(this.#at(key)));
+      return Object.fromEntries(TagSet.map(({ Key = '', Value = '' }) => [Key, Value]));
+    } catch (error) {
+      if (saysNoTags(error)) return {};
+      throw this.#error(error, key);
+    }
   }
 
   async putTags(key: string, tags: Tags): Promise<void> {

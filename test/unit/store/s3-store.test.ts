@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createLog } from '../../../core/logging.ts';
 import type { ObjectStore } from '../../../core/store/object-store.ts';
 import { createS3Client, describeS3, isAws, type S3Config } from '../../../core/store/s3-client.ts';
+import { inspectObject } from '../../../functions/ingest/candidate.ts';
 import { writeOutcome } from '../../../functions/ingest/object-outcome.ts';
 import { decodeListedKey, openS3Store, taggingHeader } from '../../../core/store/s3-store.ts';
 
@@ -90,6 +91,19 @@ describe('the S3 adapter', () => {
     await expect(store.putTags('key', { a: 'b;c' })).rejects.toMatchObject({ code: 'STORE_INVALID' });
     await expect(store.put('key', body, { tags: { a: 'ö' } })).rejects.toMatchObject({ code: 'STORE_INVALID' });
     expect(requests).toHaveLength(2);
+  });
+
+  it.each(['NoSuchTagSet', 'NoSuchTagSetError'])('takes %s for no tags: the object is there, and pending', async (code) => {
+    answers = [
+      error(404, code),
+      content({ 'last-modified': 'Tue, 24 Nov 2026 10:00:00 GMT' }),
+      error(404, code),
+      error(404, 'NoSuchKey'),
+    ];
+    await expect(store.getTags('key')).resolves.toEqual({});
+    const inspected = await inspectObject(store, 'incoming/key', 'north');
+    expect(inspected).toMatchObject({ key: 'incoming/key', size: body.length });
+    await expect(store.getTags('key')).rejects.toMatchObject({ code: 'OBJECT_NOT_FOUND' });
   });
 
   it('leaves the body out of the signature once the server has told that it takes the digest itself', async () => {
