@@ -98,7 +98,9 @@ describe('sweep', () => {
         return store.getTags(key);
       },
     });
-    expect((await run(shrinking)).keys).toEqual(['incoming/b']);
+    const { keys, report } = await run(shrinking);
+    expect(keys).toEqual(['incoming/b']);
+    expect(report.unread).toBe(0);
   });
 
   describe('with tags that cannot be read', () => {
