@@ -38,5 +38,11 @@ export function createFileDigester(thread: string = THREAD): DigestFile {
     });
     return started;
   };
-  return async ({ fd }, size) => (await (threads ??= start())).run({ fd, size });
+  // What keeps them from starting now, no free descriptor, may have passed by the next file.
+  const tryToStart = async (): Promise<Threads> =>
+    start().catch((error: unknown) => {
+      threads = undefined;
+      throw error;
+    });
+  return async ({ fd }, size) => (await (threads ??= tryToStart())).run({ fd, size });
 }

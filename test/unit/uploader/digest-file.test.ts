@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { open, truncate, writeFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createFileDigester, digestFile } from '../../../local-uploader/arrival/digest-file.ts';
 import { seededBytes } from '../../support/build-dicom.ts';
 import { temporaryFolder, type TemporaryFolder } from '../../support/temporary-folder.ts';
@@ -46,6 +46,17 @@ describe('the digests of a large file', () => {
     const unreadable = { fd: 1_000_000 } as FileHandle;
     await expect(digestFile(unreadable, MIB)).rejects.toThrow('EBADF');
     expect(await digestFile(file, 0)).toEqual({ sha256: hash('sha256', ''), parts: [] });
+  });
+
+  it('are none where what starts threads cannot be loaded now, as without a free descriptor, and the next file has one', async () => {
+    const file = await opened(new Uint8Array(0));
+    const digest = createFileDigester();
+    vi.doMock('piscina', () => {
+      throw new Error('EMFILE');
+    });
+    await expect(digest(file, 0)).rejects.toThrow();
+    vi.doUnmock('piscina');
+    expect(await digest(file, 0)).toEqual({ sha256: hash('sha256', ''), parts: [] });
   });
 
   it('are none where the thread does not start, and the next file has a new one', async () => {
