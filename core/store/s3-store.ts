@@ -155,8 +155,10 @@ class S3Store implements ObjectStore {
     let page: PageStart | undefined = start.inclusive ? {} : { StartAfter: start.key };
     while (page !== undefined) {
       const answer: ListObjectsV2CommandOutput = await this.#page(prefix, page);
+      // A server may pass over what it does not know (Versity's gateway): only its answer tells whether it encoded them.
+      const decode = answer.EncodingType === 'url' ? decodeListedKey : asItIs;
       for (const { Key = '', Size = 0, ETag, LastModified } of answer.Contents ?? [])
-        yield { key: decodeListedKey(Key), size: Size, etag: unquoted(ETag), lastModified: LastModified ?? new Date(0) };
+        yield { key: decode(Key), size: Size, etag: unquoted(ETag), lastModified: LastModified ?? new Date(0) };
       const token = answer.NextContinuationToken;
       page = answer.IsTruncated === true && token !== undefined ? { ContinuationToken: token } : undefined;
     }
@@ -235,6 +237,10 @@ export function taggingHeader(tags: Tags): string {
 /** With `encoding-type=url` a listing has form-encoded keys: percent, and `+` for a blank. */
 export function decodeListedKey(encoded: string): string {
   return decodeURIComponent(encoded.replaceAll('+', ' '));
+}
+
+function asItIs(key: string): string {
+  return key;
 }
 
 /** `bytes 0-9/1000` → 1000. */

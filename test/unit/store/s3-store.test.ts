@@ -93,6 +93,28 @@ describe('the S3 adapter', () => {
     expect(requests).toHaveLength(2);
   });
 
+  describe('a listing', () => {
+    const page =
+      (more: string, ...keys: string[]): Answer =>
+      (_, response) => {
+        const contents = keys.map((key) => `<Contents><Key>${key}</Key><Size>1</Size><ETag>"e"</ETag></Contents>`).join('');
+        response
+          .writeHead(200, { 'content-type': 'application/xml' })
+          .end(`<ListBucketResult>${contents}${more}</ListBucketResult>`);
+      };
+    const listed = async (): Promise<string[]> => (await Array.fromAsync(store.list())).map(({ key }) => key);
+
+    it('has its keys decoded where the server says that it encoded them', async () => {
+      answers = [page('<EncodingType>url</EncodingType>', 'incoming/CT%25201%40%2500/1.dcm', 'a+b')];
+      expect(await listed()).toEqual(['incoming/CT%201@%00/1.dcm', 'a b']);
+    });
+
+    it('has its keys as they are where the server did not encode them, though it was asked to', async () => {
+      answers = [page('', 'incoming/CT%201@%00/1.dcm', 'a+b')];
+      expect(await listed()).toEqual(['incoming/CT%201@%00/1.dcm', 'a+b']);
+    });
+  });
+
   it.each(['NoSuchTagSet', 'NoSuchTagSetError'])('takes %s for no tags: the object is there, and pending', async (code) => {
     answers = [
       error(404, code),
