@@ -16,11 +16,20 @@ import { NOT_STUDIES, RECEIVED_FOLDER, receivingFolder, STATE_FOLDER, stateFolde
  * | one with `receiving` or `.storestow` in it        | itself                |
  */
 export function mustBeStudy(folder: string): void {
-  const spool = spoolWith(resolve(folder));
+  const path = resolve(folder);
+  const spool = spoolWith(path);
   if (spool === undefined) return;
-  throw new StorestowError('USAGE', `${folder} is no study's folder, but a spool or a part of one; use --all --spool ${spool}`, {
+  const is = path === spool ? `is a spool, since ${whySpool(spool)},` : `is a part of the spool ${spool}`;
+  throw new StorestowError('USAGE', `${folder} ${is} and no study's folder; for all of it give instead: --all --spool ${spool}`, {
     object: folder,
   });
+}
+
+/** Whoever uploaded a folder of studies one by one has not made a spool that they know of. */
+function whySpool(spool: string): string {
+  const receiving = receivingFolder(spool);
+  if (existsSync(receiving)) return `storescp writes into it (${receiving})`;
+  return `folders in it were uploaded before (${stateFolder(spool)})`;
 }
 
 function spoolWith(path: string): string | undefined {

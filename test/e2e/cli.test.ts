@@ -109,6 +109,22 @@ describe('exit code 2: usage and configuration', () => {
   });
 });
 
+describe('storestow upload FOLDER, of studies of which one was uploaded', () => {
+  it('is told what to give instead, which uploads the rest', async () => {
+    await writeCtStudy(at('studies', 'one'), 1, '1.2.826.0.1.3680043.10.1');
+    await writeCtStudy(at('studies', 'two'), 2, '1.2.826.0.1.3680043.10.2');
+    await writeFile(at('storestow.json'), JSON.stringify({ upload: { settle: 0, after: 'keep' } }));
+    const to = ['--bucket', `folder:${at('bucket')}`, '--config', at('storestow.json')];
+    expect((await storestow('upload', at('studies', 'one'), ...to)).code).toBe(EXIT.done);
+    const { code, stderr } = await storestow('upload', at('studies'), ...to);
+    expect(code).toBe(EXIT.usage);
+    expect(stderr).toContain('folders in it were uploaded before');
+    const instead = /give instead: (.*)$/m.exec(stderr)?.[1]?.split(' ') ?? expect.fail(stderr);
+    const { stdout } = await storestow('upload', ...instead, ...to);
+    expect(stdout).toMatch(/^2 uploaded, 1 there already, .* 0 failed$/m);
+  });
+});
+
 describe('exit code 75: temporary', () => {
   it('upload, with the bucket down: the file stays', async () => {
     await writeCtStudy(at('study'), 1);

@@ -32,6 +32,19 @@ describe('mustBeStudy', () => {
     );
   });
 
+  it.each([
+    ['used', 'is a spool, since folders in it were uploaded before', 'used/.storestow'],
+    ['new', 'is a spool, since storescp writes into it', 'new/receiving'],
+    ['spool/received/10.0.0.1', 'is a part of the spool', 'spool'],
+  ])('says of %s that it %s', (name, what, why) => {
+    const [path, shows] = [join(folder.path, name), join(folder.path, why)];
+    expect(() => mustBeStudy(path)).toThrow(
+      expect.objectContaining({
+        message: expect.stringMatching(new RegExp(`^${path} ${what} [(]?${shows}[), ]`)) as string,
+      }) as Error,
+    );
+  });
+
   it.each(['spool/study_1.2.3', 'mine/received/ct', 'mine', 'nowhere/study'])('takes %s', (name) => {
     expect(() => mustBeStudy(join(folder.path, name))).not.toThrow();
   });
