@@ -13,6 +13,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { hash } from 'node:crypto';
 import type { Readable } from 'node:stream';
+import { StorestowError } from '../errors.ts';
 import { BodySigning } from './body-signing.ts';
 import { listingStart } from './key-order.ts';
 import { bodyBytes } from './object-body.ts';
@@ -159,9 +160,17 @@ class S3Store implements ObjectStore {
       const decode = answer.EncodingType === 'url' ? decodeListedKey : asItIs;
       for (const { Key = '', Size = 0, ETag, LastModified } of answer.Contents ?? [])
         yield { key: decode(Key), size: Size, etag: unquoted(ETag), lastModified: LastModified ?? new Date(0) };
-      const token = answer.NextContinuationToken;
-      page = answer.IsTruncated === true && token !== undefined ? { ContinuationToken: token } : undefined;
+      page = answer.IsTruncated === true ? { ContinuationToken: this.#next(answer) } : undefined;
     }
+  }
+
+  #next({ NextContinuationToken: token }: ListObjectsV2CommandOutput): string {
+    if (token !== undefined) return token;
+    throw new StorestowError(
+      'STORE_INVALID',
+      `${this.description} lists its first objects only: it does not know ListObjectsV2; use a store that does`,
+      { object: this.#bucket },
+    );
   }
 
   #page(prefix: string, start: PageStart): Promise<ListObjectsV2CommandOutput> {

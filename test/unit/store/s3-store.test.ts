@@ -113,6 +113,20 @@ describe('the S3 adapter', () => {
       answers = [page('', 'incoming/CT%201@%00/1.dcm', 'a+b')];
       expect(await listed()).toEqual(['incoming/CT%201@%00/1.dcm', 'a+b']);
     });
+
+    it('that goes on is followed to its end', async () => {
+      answers = [
+        page('<IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken>', 'a'),
+        page('<IsTruncated>false</IsTruncated>', 'b'),
+      ];
+      expect((await Array.fromAsync(store.list())).map(({ key }) => key)).toEqual(['a', 'b']);
+      expect(requests[1]?.url).toContain('continuation-token=t');
+    });
+
+    it('that goes on does not pass for its first page where the server does not say how', async () => {
+      answers = [page('<IsTruncated>true</IsTruncated><NextMarker>a</NextMarker>', 'a')];
+      await expect(Array.fromAsync(store.list())).rejects.toMatchObject({ code: 'STORE_INVALID' });
+    });
   });
 
   it.each(['NoSuchTagSet', 'NoSuchTagSetError'])('takes %s for no tags: the object is there, and pending', async (code) => {
