@@ -37,7 +37,7 @@ export function doctorCommand(finish: Finish): Subcommand {
       'after',
       examples(
         ['storestow doctor', 'what storestow up runs here'],
-        ['storestow doctor --config /etc/storestow.json', 'an installation'],
+        ['storestow doctor --config /etc/storestow/config.json', 'an installation'],
       ),
     )
     .action(async (options) => {
