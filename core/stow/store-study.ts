@@ -87,13 +87,18 @@ function unasked(thrown: unknown, signal: AbortSignal | undefined): Outcome {
   return { kind: 'retryable', code, message: `not sent, for the archive could not be asked first: ${message}` };
 }
 
-/** Concurrent first objects of a study have made duplicate patients in dcm4chee (contract, section 3). */
+/**
+ * Concurrent first objects of a study have made duplicate patients in dcm4chee (contract, section 3): beside one that may be under way
+ * there still, none is sent.
+ */
 async function sendUntilOneIsStored(instances: readonly OutgoingInstance[], ports: StorePorts): Promise<Progress> {
   const alone = planByAnswers(instances, ports).flat().slice(0, MAX_IN_A_ROW);
   const delivery = new Delivery(ports);
   for (const instance of alone) {
     await ports.limit(() => delivery.send([instance]));
-    if (delivery.halted !== undefined || [...delivery.outcomes.values()].some(isStored)) return delivery;
+    const outcome = delivery.outcomes.get(instance);
+    if (delivery.halted !== undefined || (outcome !== undefined && isStored(outcome))) return delivery;
+    if (outcome?.underWay === true) return { outcomes: delivery.outcomes, halted: notSentFor(outcome) };
   }
   const all = [...delivery.outcomes.values()];
   const hopeless = all.length === MAX_IN_A_ROW && all.every(isRequestFailure);

@@ -420,6 +420,16 @@ describe('with an answer that says nothing to rely on', () => {
     expect(await archive.store(instances)).toEqual(instances.map(() => STORED));
   });
 
+  it('504 to the first of a new study, which the archive may be storing still: no other one is sent beside it', async () => {
+    const archive = client();
+    const instances = outgoingStudy(newStudy(), 4);
+    faults.next('stow', { kind: 'answer', status: 504 });
+    expect(kinds(await archive.store(instances))).toEqual(instances.map(() => 'retryable ARCHIVE_AMBIGUOUS'));
+    expect(faults.of('stow')).toHaveLength(1);
+    expect(await archive.store(instances)).toEqual(instances.map(() => STORED));
+    expect(requestSizes()).toEqual([0, 1, 2, 1]);
+  });
+
   it.each<[string, Fault]>([
     ['400', { kind: 'answer', status: 400 }],
     ['409', { kind: 'answer', status: 409, body: '{"00081190":{"vr":"UR"}}' }],
