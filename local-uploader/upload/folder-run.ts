@@ -52,7 +52,7 @@ export class FolderRun {
   #rounds = 0;
   /** Milliseconds since 1970. */
   #newestWrite: number | undefined;
-  readonly tally = new UploadTally();
+  readonly tally: UploadTally;
 
   constructor(root: string, ports: UploadPorts, options: UploadOptions, limits: UploadLimits) {
     this.#root = root;
@@ -61,6 +61,7 @@ export class FolderRun {
     this.#limits = limits;
     this.#reached = ports.onStep ?? passStep;
     this.#handled = options.handled ?? new HandledFolder();
+    this.tally = new UploadTally(options.listed);
     this.#staying = new StayingFiles(this.#handled);
     this.#carrier = new FileCarrier({ root, ports, options, limits, staying: this.#staying });
   }

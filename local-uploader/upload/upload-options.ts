@@ -7,7 +7,7 @@ import type { ArrivalSource } from '../arrival/arrival-object.ts';
 import type { BucketGate } from '../outage/bucket-gate.ts';
 import type { FilePlace } from './decide-file.ts';
 import type { HandledFolder } from '../spool/handled-files.ts';
-import type { FileReport } from './upload-report.ts';
+import type { FileReport, ListedRoom } from './upload-report.ts';
 import type { ReachStep } from '../spool/upload-step.ts';
 
 export interface UploadPorts {
@@ -52,6 +52,8 @@ export interface UploadOptions extends ArrivalSource {
   readonly setAsideIn?: string;
   /** What earlier rounds found in the folder. Absent: this is the only one. */
   readonly handled?: HandledFolder;
+  /** Of the reports of a whole spool. Absent: the folder has all of it. */
+  readonly listed?: ListedRoom;
   /** Aborted: no file is begun any more. */
   readonly ending?: AbortSignal;
   /** Of one upload. */

@@ -39,21 +39,33 @@ export interface UploadCounts extends Readonly<Record<FileOutcome, number>> {
 export interface UploadReport {
   readonly folder: string;
   readonly counts: UploadCounts;
-  /** By path; of those that the bucket holds and of the others, `LISTED` each at most. */
+  /** By path; of those that the bucket holds and of the others, `LISTED` each at most, in all folders of a spool. */
   readonly files: readonly FileReport[];
   /** Another process uploads this folder: it was told that there may be more, and does that. */
   readonly leftToOther: boolean;
 }
 
-/** Files that a report lists of a kind: a backlog of days is counted, and a person reads no more. */
+/** Files that are listed of a kind: a backlog of days is counted, and a person reads no more. */
 export const LISTED = 10_000;
+
+/** What the folders of a spool may still list, each from the same room. */
+export interface ListedRoom {
+  done: number;
+  others: number;
+}
+
+export function listedRoom(): ListedRoom {
+  return { done: LISTED, others: LISTED };
+}
 
 /** The files of one run, each with its last outcome. */
 export class UploadTally {
   readonly #counts: Record<keyof UploadCounts, number>;
   readonly #listed = { done: new Map<string, FileReport>(), others: new Map<string, FileReport>() };
+  readonly #room: ListedRoom;
 
-  constructor() {
+  constructor(room: ListedRoom = listedRoom()) {
+    this.#room = room;
     const files = { uploaded: 0, present: 0, waiting: 0, foreign: 0, damaged: 0, failed: 0 };
     this.#counts = { ...files, retryable: 0, notPutAway: 0 };
   }
@@ -61,13 +73,15 @@ export class UploadTally {
   add(report: FileReport): void {
     this.#forget(report.path);
     this.#count(report, 1);
-    const listed = isDone(report) ? this.#listed.done : this.#listed.others;
-    if (listed.size < LISTED) listed.set(report.path, report);
+    const kind = isDone(report) ? 'done' : 'others';
+    if (this.#room[kind] === 0) return;
+    this.#room[kind] -= 1;
+    this.#listed[kind].set(report.path, report);
   }
 
   /** What waited is looked at again, or gone: storescp has dropped it, or moved it to where it belongs. */
   forgetWaiting(): void {
-    for (const [path, { outcome }] of this.#listed.others) if (outcome === 'waiting') this.#listed.others.delete(path);
+    for (const [path, { outcome }] of this.#listed.others) if (outcome === 'waiting') this.#unlist('others', path);
     this.#counts.waiting = 0;
   }
 
@@ -77,12 +91,17 @@ export class UploadTally {
   }
 
   #forget(path: string): void {
-    for (const listed of Object.values(this.#listed)) {
-      const before = listed.get(path);
+    for (const kind of ['done', 'others'] as const) {
+      const before = this.#listed[kind].get(path);
       if (before === undefined) continue;
-      listed.delete(path);
+      this.#unlist(kind, path);
       this.#count(before, -1);
     }
+  }
+
+  #unlist(kind: keyof ListedRoom, path: string): void {
+    this.#listed[kind].delete(path);
+    this.#room[kind] += 1;
   }
 
   #count(report: FileReport, by: 1 | -1): void {

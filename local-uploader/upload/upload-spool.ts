@@ -23,7 +23,7 @@ import { mustMoveElsewhere } from '../spool/move-elsewhere.ts';
 import { collectLeftLocks } from '../spool/study-lock.ts';
 import { prepareUpload, type Senders, type StudyUpload, type UploadOptions, type UploadPorts } from './upload-study.ts';
 import { uploadLimits } from './upload-limits.ts';
-import type { UploadReport } from './upload-report.ts';
+import { listedRoom, type UploadReport } from './upload-report.ts';
 
 /** Folders locked and worked off side by side; the files in them stand in one line, the oldest first. */
 const FOLDERS_AT_ONCE = 128;
@@ -68,6 +68,7 @@ export async function uploadSpool(
   const uploads = new Map<string, PartUpload>();
   const underWay = new Map<string, Promise<void>>();
   const side = createLimit(FOLDERS_AT_ONCE);
+  const listed = listedRoom();
   do {
     const { announcedWithin = 0, settle } = options;
     const parts = await partsOf(root, { state, now: ports.now, announcedWithin, settle });
@@ -80,7 +81,7 @@ export async function uploadSpool(
         unlisted.delete(part);
         if (unlisted.size === 0) begin();
       };
-      const partOptions = { ...options, state, setAsideIn: root, ...part.options, handled: handled.folder(folder) };
+      const partOptions = { ...options, state, setAsideIn: root, ...part.options, handled: handled.folder(folder), listed };
       const prepare = (onlyLarge: () => void): StudyUpload =>
         prepareUpload(folder, ports, partOptions, { ...limits, lined, onlyLarge });
       const upload = uploads.get(folder) ?? new PartUpload(part, prepare);

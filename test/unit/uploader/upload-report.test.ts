@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { LISTED, uploadExitCode, UploadTally, type FileReport } from '../../../local-uploader/upload/upload-report.ts';
+import {
+  LISTED,
+  listedRoom,
+  uploadExitCode,
+  UploadTally,
+  type FileReport,
+} from '../../../local-uploader/upload/upload-report.ts';
 
 const uploaded: FileReport = { path: 'a', outcome: 'uploaded', after: 'removed' };
 const present: FileReport = { path: 'b', outcome: 'present', after: 'kept' };
@@ -52,6 +58,21 @@ describe('UploadTally', () => {
     const { counts, files } = tallied([...many(uploaded), ...many(down)]).report('/s', { leftToOther: false });
     expect(counts).toMatchObject({ uploaded: LISTED + 1, failed: LISTED + 1, retryable: LISTED + 1 });
     expect(files).toHaveLength(2 * LISTED);
+  });
+
+  it('of several folders that share the room lists as many as one does; what is not listed any more leaves its room to others', () => {
+    const room = listedRoom();
+    const tallies = [new UploadTally(room), new UploadTally(room)] as const;
+    for (let index = 0; index < LISTED; index++) tallies[0].add({ ...waiting, path: `a${index}` });
+    tallies[1].add(down);
+    const listed = (): number[] => tallies.map((tally) => tally.report('/s', { leftToOther: false }).files.length);
+    expect(listed()).toEqual([LISTED, 0]);
+    tallies[1].add(uploaded);
+    tallies[0].forgetWaiting();
+    tallies[1].add({ ...down, path: 'again' });
+    expect(listed()).toEqual([0, 2]);
+    expect(tallies[1].report('/s', { leftToOther: false }).counts).toMatchObject({ failed: 2, uploaded: 1 });
+    expect(room).toEqual({ done: LISTED - 1, others: LISTED - 1 });
   });
 });
 
