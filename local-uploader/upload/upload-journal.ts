@@ -2,7 +2,8 @@
  * What the uploaders of a spool did, for whoever asks (`storestow status`): an SQLite file beside their locks. It proves nothing and no
  * decision about a file rests on it: what a crash or a full disk keeps from it is missing in the counts, and nowhere else.
  *
- * Kept in memory and written once a second, by each uploader in a transaction of its own.
+ * Kept in memory and written once a second, by each uploader in a transaction of its own. What is written is not kept: of a spool that
+ * waits for days these are hundreds of thousands of files.
  */
 import { lstatSync, renameSync, rmSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
@@ -34,6 +35,8 @@ const KEPT = 7 * DAY;
 const DEAD = 60_000;
 /** What stays as it was need not be written each time that it is looked at. */
 const REPEATED_AFTER = DAY;
+/** Files held at most where nothing can be written: a disk that is full, and an outage that fills it. Those beyond are noted when they are met again. */
+export const MOST_HELD = 100_000;
 
 export function journalPath(spool: string): string {
   return join(stateFolder(spool), JOURNAL_FILE);
@@ -65,8 +68,6 @@ export class UploadJournal {
   readonly #gone = new Set<string>();
   readonly #days = new Map<string, Sum & { day: string; study: string }>();
   readonly #minutes = new Map<number, Sum>();
-  /** What was written last of a file that stays. */
-  readonly #written = new Map<string, { readonly as: string; readonly at: number }>();
   #database: DatabaseSync | undefined;
   /** Of the file that was opened last. */
   #inode: bigint | undefined;
@@ -97,12 +98,11 @@ export class UploadJournal {
     if (outcome === 'uploaded' || (outcome === 'present' && after !== 'kept')) this.#count(studyInstanceUID, size);
     if (after === 'removed' || after === 'moved' || after === 'set-aside') {
       this.#remaining.delete(path);
-      this.#written.delete(path);
-      this.#gone.add(path);
-    } else if (!this.#isWritten(report)) {
+      if (this.#gone.size < MOST_HELD) this.#gone.add(path);
+    } else {
       this.#gone.delete(path);
-      this.#remaining.set(path, report);
-    } else return;
+      if (this.#remaining.size < MOST_HELD) this.#remaining.set(path, report);
+    }
     this.#arm();
   }
 
@@ -131,11 +131,6 @@ export class UploadJournal {
     }
     this.#days.set(`${day} ${study}`, ofStudy);
     this.#minutes.set(minute, ofMinute);
-  }
-
-  #isWritten(report: FileReport): boolean {
-    const written = this.#written.get(report.path);
-    return written?.as === summaryOf(report) && this.#now().getTime() - written.at < REPEATED_AFTER;
   }
 
   #hasNews(): boolean {
@@ -185,7 +180,6 @@ export class UploadJournal {
       if (!isDamaged(error)) throw error;
       this.#forgetDatabase();
       this.#putAside(error);
-      this.#written.clear();
       write();
     }
   }
@@ -232,7 +226,12 @@ export class UploadJournal {
     );
     for (const [minute, { instances, bytes }] of minutes)
       addToMinute.run(minute, instances, bytes, ...(free as [number, number]));
-    const remain = database.prepare('INSERT OR REPLACE INTO remaining VALUES (?, ?, ?, ?, ?, ?)');
+    const remain = database.prepare(
+      `INSERT INTO remaining VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET outcome = excluded.outcome, study = excluded.study,
+       code = excluded.code, retryable = excluded.retryable, at = excluded.at
+       WHERE outcome IS NOT excluded.outcome OR code IS NOT excluded.code OR retryable IS NOT excluded.retryable
+       OR abs(excluded.at - at) >= ${REPEATED_AFTER}`,
+    );
     for (const { path, outcome, after, studyInstanceUID, code, retryable } of this.#remaining.values())
       remain.run(
         path,
@@ -258,18 +257,11 @@ export class UploadJournal {
     database.prepare('DELETE FROM days WHERE day < ?').run(localDay(new Date(oldest)));
     database.prepare('DELETE FROM minutes WHERE minute < ?').run(Math.floor(oldest / 60_000));
     database.prepare('DELETE FROM remaining WHERE at < ?').run(oldest);
-    for (const [path, { at }] of this.#written) if (at < oldest) this.#written.delete(path);
   }
 
   #forgetWritten(): void {
-    const at = this.#now().getTime();
-    for (const report of this.#remaining.values()) this.#written.set(report.path, { as: summaryOf(report), at });
     for (const news of [this.#remaining, this.#gone, this.#days, this.#minutes]) news.clear();
   }
-}
-
-function summaryOf({ outcome, after, code, retryable }: FileReport): string {
-  return [outcome, after, code, retryable].join(' ');
 }
 
 function inodeOf(path: string): bigint | undefined {

@@ -5,11 +5,12 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createLog } from '../../../core/logging.ts';
 import { JournalReader } from '../../../local-uploader/status/journal-reader.ts';
-import { journalPath, localDay, UploadJournal } from '../../../local-uploader/upload/upload-journal.ts';
+import { journalPath, localDay, MOST_HELD, UploadJournal } from '../../../local-uploader/upload/upload-journal.ts';
 import type { FileReport } from '../../../local-uploader/upload/upload-report.ts';
 import { temporaryFolder, type TemporaryFolder } from '../../support/temporary-folder.ts';
 import { waitUntil } from '../../support/wait-until.ts';
 
+const DAY = 24 * 60 * 60 * 1000;
 const NO_DATABASE = 'not a database, and long enough to be looked at as one'.repeat(20);
 
 function notedPaths(spool: string): string[] {
@@ -93,6 +94,39 @@ describe('UploadJournal', () => {
     later.ended(report('a'));
     await later.close();
     expect(notes().noted.size).toBe(0);
+  });
+
+  it('writes what stays as it was once a day, and at once when it is another', async () => {
+    const ends = async (more: Partial<FileReport>): Promise<unknown> => {
+      const journal = open();
+      journal.ended({ path: at('a'), outcome: 'failed', ...more });
+      await journal.close();
+      return notes().noted.get(at('a'));
+    };
+    const [first, down] = [time, { code: 'STORE_UNAVAILABLE', retryable: true }] as const;
+    await ends({ ...down, studyInstanceUID: '1.2.3' });
+    time = new Date(first.getTime() + DAY - 1);
+    // Not even read this time: its study is known all the same.
+    expect(await ends(down)).toEqual({ outcome: 'failed', ...down, study: '1.2.3', at: first });
+    expect(await ends({ code: 'STORE_FULL', retryable: true })).toMatchObject({ code: 'STORE_FULL', at: time });
+    expect(await ends({ code: 'STORE_FULL', retryable: false })).toMatchObject({ retryable: false, at: time });
+    expect(await ends({ outcome: 'present', after: 'kept' })).toMatchObject({ outcome: 'kept', at: time });
+    time = new Date(time.getTime() + DAY);
+    expect(await ends({ outcome: 'present', after: 'kept' })).toMatchObject({ outcome: 'kept', at: time });
+  });
+
+  it('holds so many files at most where it cannot write, and notes the others when they are met again', async () => {
+    await mkdir(journalPath(folder.path));
+    const journal = open();
+    const meet = (index: number): void =>
+      journal.ended({ path: at(`${index}`), outcome: 'failed', code: 'STORE_FULL', retryable: true });
+    for (let index = 0; index <= MOST_HELD; index++) meet(index);
+    await rmdir(journalPath(folder.path));
+    await waitUntil('it is written', () => notedPaths(folder.path).length > 0);
+    expect(notedPaths(folder.path)).toHaveLength(MOST_HELD);
+    meet(MOST_HELD);
+    await journal.close();
+    expect(notedPaths(folder.path)).toHaveLength(MOST_HELD + 1);
   });
 
   it('shows what is under way while it is, and nothing of an uploader that was killed', async () => {
