@@ -5,8 +5,8 @@ export interface LineOptions {
   /** Files at once. */
   readonly most: number;
   /**
-   * While it is the same thing, what begins goes one at a time. What began before does not count: a large file may be on its way for an
-   * hour, and is no answer until it is done.
+   * Why files go one at a time now, as something that is the same for as long; `undefined`: they do not. What began before that does not
+   * count: a large file may be on its way for an hour, and is no answer until it is done.
    */
   readonly singly?: () => object | undefined;
   /** None, until `begin`. */
