@@ -99,6 +99,8 @@ const SECOND = 1000;
 /** Milliseconds between two looks at a lease that is waited for. */
 const FIRST_LOOK = 50;
 const MAX_LOOK = 1000;
+/** Whoever has it that cannot be seen. */
+const FASTER: LeaseHeld = { kind: 'held', rest: MAX_LOOK, holder: 'alive' };
 /** Leases of others that are remembered; they are few, for whoever waits for many waits for one machine that died. */
 const MAX_WATCHED = 1000;
 /** Milliseconds that another's lease may claim at most; a longer one is no lease of storestow's. */
@@ -142,13 +144,17 @@ export class Leases {
     const free = await this.#put(key, { ifAbsent: true });
     if (free !== undefined) return this.#hold(key, free, false);
     const begun = performance.now();
+    let inVain = 0;
     for (let pause = FIRST_LOOK; ; pause = Math.min(MAX_LOOK, pause * 2)) {
       const view = await this.#look(key);
-      const decision = view === undefined ? undefined : decideLease(view);
+      let decision = view === undefined ? undefined : decideLease(view);
       if (decision?.kind !== 'held') {
         const taken = await this.#put(key, view === undefined ? { ifAbsent: true } : { ifMatch: view.etag });
         if (taken !== undefined) return this.#hold(key, taken, true);
-        continue;
+        inVain += 1;
+        // Another was faster, which the next look shows; unless what the store shows is stale.
+        if (inVain === 1) continue;
+        decision = FASTER;
       }
       const waited = performance.now() - begun;
       const patient = decision.holder === 'alive' ? waited < patience.alive : waited + decision.rest <= patience.gone;

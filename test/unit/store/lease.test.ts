@@ -227,6 +227,17 @@ describe('a lease', () => {
     await expect(new Leases(store, TIMES).acquire(KEY, NONE)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
   });
 
+  it('of a store that contradicts itself, a stale answer of which says that there is none, is asked for with patience too', async () => {
+    const { store, requests } = counted((name) => name === 'put' && requests.length > 30);
+    await new Leases(store, TIMES).acquire(KEY, NONE);
+    const stale = new Leases({ ...store, head: async (key) => void (await store.head(key)) }, TIMES);
+    expect(await stale.acquire(KEY, NONE)).toEqual({ kind: 'held', holder: 'alive', rest: 1000 });
+    const waited = stale.acquire(KEY, { alive: 2000, gone: 0 });
+    await vi.advanceTimersByTimeAsync(3000);
+    expect(await waited).toMatchObject({ kind: 'held', holder: 'alive' });
+    expect(requests.length).toBeLessThan(30);
+  });
+
   it('is not waited for any longer once the caller is told to stop', async () => {
     const { store } = counted();
     const holder = lease(await new Leases(store, TIMES).acquire(KEY, NONE));
