@@ -244,12 +244,12 @@ describe('the resident uploader', () => {
     let go: PromiseWithResolvers<undefined>;
     let begunLarge: number;
 
-    async function receiveLarge(number: number): Promise<void> {
-      await mkdir(at('received', '10.0.0.1'), { recursive: true });
+    async function receiveLarge(number: number, ip = '10.0.0.1'): Promise<void> {
+      await mkdir(at('received', ip), { recursive: true });
       const image = buildImage({ sopUID: uid(number), rows: 3000, columns: 3000, pixels: new Uint8Array(18_000_000) });
       const written = join(folder.path, 'written');
       await writeFile(written, image);
-      await rename(written, at('received', '10.0.0.1', `large-${number}`));
+      await rename(written, at('received', ip, `large-${number}`));
     }
 
     /** An outage of which nothing small is left that could tell its end. */
@@ -320,12 +320,15 @@ describe('the resident uploader', () => {
       await waitUntil('all others are there', async () => (await stored()).length === 20);
     });
 
-    it('the bucket is asked with another large one where nothing else is left', async () => {
-      await loseBucket();
-      await receiveLarge(50);
-      refuse = () => undefined;
-      await untilAsked(50);
-    });
+    it.each(['10.0.0.1', '10.0.0.2'])(
+      'the bucket is asked with another large one, from %s, where nothing else is left',
+      async (ip) => {
+        await loseBucket();
+        await receiveLarge(50, ip);
+        refuse = () => undefined;
+        await untilAsked(50);
+      },
+    );
 
     it('the bucket is asked with one that stood in line behind two when the outage began', async () => {
       await receiveLarge(BESIDE);
