@@ -23,7 +23,10 @@ export interface PixelDescription {
   readonly PhotometricInterpretation: string | undefined;
   /** Bytes of one native frame; undefined where it does not fill whole bytes, or is not known. */
   readonly frameLength: number | undefined;
-  /** Bytes of all native frames without the padding to even length; `element.length` may be more, or less where cut. */
+  /**
+   * Bytes of all native frames without the padding to even length; `element.length` may be more, or less where cut. Undefined too where
+   * the data set has the element several times, which it may not: nobody knows which one the attributes describe.
+   */
   readonly pixelLength: number | undefined;
 }
 
@@ -63,8 +66,12 @@ function describe(dataSet: DataSet, element: Element, kind: PixelDescription['ki
     PixelRepresentation: zeroOrOne(dataSet, TAG.PixelRepresentation),
     PlanarConfiguration: zeroOrOne(dataSet, TAG.PlanarConfiguration),
     frameLength: wholeBytes(bitsOf({ ...attributes, NumberOfFrames: 1 })),
-    pixelLength: roundedUp(bitsOf(attributes)),
+    pixelLength: isOnlyOne(dataSet, element) ? roundedUp(bitsOf(attributes)) : undefined,
   };
+}
+
+function isOnlyOne({ elements }: DataSet, { tag }: Element): boolean {
+  return elements.filter((element) => element.tag === tag).length === 1;
 }
 
 /**

@@ -68,7 +68,7 @@ export type Eligibility =
  * |   decoders (GDCM) give back with one byte a sample instead of two      |                              |
  * | big endian, and BitsAllocated 16 not in OW, or BitsAllocated 8 in OW   | BIG_ENDIAN_LAYOUT            |
  * |   with frames of an odd length, of which two share a word              |                              |
- * | length is not that of the frames, padded to even                       | FRAME_COUNT_MISMATCH         |
+ * | length is not that of the frames, padded to even; or several of them   | FRAME_COUNT_MISMATCH         |
  * | otherwise                                                              | eligible                     |
  *
  * (*) What PS3.5 8.2.4 has a name for, without and with the reversible colour transformation (RCT):

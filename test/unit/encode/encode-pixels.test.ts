@@ -147,6 +147,13 @@ describe('encodePixels', () => {
     expect(encoding).not.toHaveProperty('pixelLength');
   });
 
+  it('passes an object that has pixel data twice, which it may not: encoded, it would have lost the second', async () => {
+    const elements = imageElements();
+    const second = elements.filter(({ tag }) => tag === 0x7fe00010).map((element) => ({ ...element, value: imagePixels({}, 9) }));
+    const part10 = readPart10(buildDicom({ elements: [...elements, ...second] }));
+    expect(await encodePixels(part10, pool)).toMatchObject({ encoded: false, changes: [], reason: 'FRAME_COUNT_MISMATCH' });
+  });
+
   it('passes everything where it is switched off, digest taken', async () => {
     const pixels = imagePixels({});
     expect(await encodePixels(readPart10(buildImage()), pool, { enabled: false })).toMatchObject({
