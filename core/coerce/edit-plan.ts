@@ -31,7 +31,7 @@ export interface Edit {
   /** Index of the rule that had the last word; `reserve` for a private block that a rule needed. */
   readonly origin: number | 'worklist' | 'institution' | 'reserve';
   readonly to: NewValue;
-  /** What the file has. */
+  /** What the file has, the first where it has several. */
   readonly original: Element | undefined;
 }
 
@@ -130,8 +130,7 @@ export class EditPlan {
   #isEmpty(holder: Holder, tag: Tag): boolean {
     const edit = this.#edits.get(keyOf(holder.path, tag));
     if (edit !== undefined) return edit.to.kind === 'remove' || edit.to.value.length === 0;
-    const element = holder.dataSet.get(tag);
-    return element === undefined || !hasValue(holder.dataSet, element);
+    return !presentIn(holder, tag).some((element) => hasValue(holder.dataSet, element));
   }
 
   /** Whether a sequence that the path leads through was removed. */
@@ -146,7 +145,15 @@ function keyOf(path: ItemPath, tag: Tag): string {
 
 function changes({ holder, original, to }: Edit): boolean {
   if (to.kind === 'remove') return original !== undefined;
-  return original === undefined || !hasThisValue(holder.dataSet, original, to.vr, to.value);
+  return (
+    original === undefined ||
+    presentIn(holder, original.tag).some((element) => !hasThisValue(holder.dataSet, element, to.vr, to.value))
+  );
+}
+
+/** One, unless the data set has it several times, which it may not: archives go by the first, or by the last. */
+function presentIn({ dataSet }: Holder, tag: Tag): readonly Element[] {
+  return dataSet.elements.filter((element) => element.tag === tag);
 }
 
 function isSetInBlock({ holder, tag, to }: Edit, reservation: Edit): boolean {

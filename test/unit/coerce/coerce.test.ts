@@ -145,6 +145,28 @@ describe('the default rules', () => {
   });
 });
 
+describe('an attribute that is there several times, which it may not', () => {
+  const twice = (...values: readonly string[]): BuiltElement[] => values.map((value) => ({ tag: STUDY_ID, vr: 'SH', value }));
+  const set = ruleSet([{ action: 'set', target: 'StudyID', value: 'A' }]);
+  const studyIDs = ({ dataSet }: Run): number => dataSet.elements.filter(({ tag }) => tag === STUDY_ID).length;
+
+  it.each<[string, readonly BuiltElement[]]>([
+    ['the value last', twice('B', 'A')],
+    ['the value first: archives may go by the last', twice('A', 'B')],
+  ])('is there once, as the rule has it: %s', (_, elements) => {
+    const result = run(build(elements), set);
+    expect(studyIDs(result)).toBe(1);
+    expect(valueAt(result.dataSet, STUDY_ID)).toBe('A ');
+    expect(result.applied).toHaveLength(1);
+    expect(run(result.after, set).changes).toEqual([]);
+  });
+
+  it('has a value where one of them has', () => {
+    const ifEmpty = ruleSet([{ action: 'setIfEmpty', target: 'StudyID', value: 'A' }]);
+    expect(run(build(twice('', 'B')), ifEmpty).changes).toEqual([]);
+  });
+});
+
 describe('a rule', () => {
   it.each<[string, Rule, readonly BuiltElement[], readonly (readonly [path: number[], value: string | undefined])[]]>([
     ['sets', { action: 'set', target: 'StudyID', value: 'A' }, [{ tag: STUDY_ID, vr: 'SH', value: 'B' }], [[[STUDY_ID], 'A ']]],
