@@ -5,11 +5,11 @@ import { readPart10 } from '../../../core/dicom/read-part10.ts';
 import { buildDicom } from '../../support/build-dicom.ts';
 import { thrownBy } from './flat-elements.ts';
 
-function identityOf(studyUID: string | undefined): ReturnType<typeof identify> {
+function identityOf(...studyUIDs: readonly (string | undefined)[]): ReturnType<typeof identify> {
   const elements = [
     { tag: 0x00080016, vr: 'UI', value: '1.2.840.10008.5.1.4.1.1.2' },
     { tag: 0x00080018, vr: 'UI', value: '1.2.3' },
-    ...(studyUID === undefined ? [] : [{ tag: 0x0020000d, vr: 'UI', value: studyUID }]),
+    ...studyUIDs.flatMap((value) => (value === undefined ? [] : [{ tag: 0x0020000d, vr: 'UI', value }])),
     { tag: 0x0020000e, vr: 'UI', value: '1.2.5' },
   ];
   return identify(readPart10(buildDicom({ elements })));
@@ -27,6 +27,11 @@ describe('the UIDs of an instance', () => {
 
   it.each([['1.2.4 '], [' 1.2.4'], ['1.2.4\0\0'], ['1'.repeat(64)], ['1.2.004'], ['1..2']])('%j is accepted', (uid) => {
     expect(identityOf(uid).studyInstanceUID).toBe(uid.replace(/[\0 ]/g, ''));
+  });
+
+  it('are not told where one is there several times: archives go by the first, or by the last', () => {
+    expect(thrownBy(() => identityOf('1.2.4', '1.2.9'))).toMatchObject({ code: 'INVALID_UID', retryable: false });
+    expect(identityOf('1.2.4', '1.2.4').studyInstanceUID).toBe('1.2.4');
   });
 
   it.each([
