@@ -32,6 +32,8 @@ const KNOWN: ReadonlyMap<number, FailureClass> = new Map([
   [0xa779, permanent('CONFLICT', "a patient attribute differs from the study's in the archive")],
   [0xa77a, ask('ARCHIVE_UNAVAILABLE', 'the study is being deleted')],
   [0xa77b, permanent('CONFLICT', 'the archive has this SOP Instance UID in another study or series')],
+  // Of Microsoft's DICOM service (its conformance statement), although Bxxx are warnings: it kept what it had.
+  [0xb00e, { kind: 'duplicate', meaning: 'duplicate SOP Instance UID' }],
   [0xc409, permanent('CONFLICT', 'its StudyInstanceUID is not that of the address')],
   [0xc499, permanent('ARCHIVE_REFUSED', 'the archive cannot read it as DICOM')],
 ]);

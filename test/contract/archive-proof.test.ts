@@ -352,10 +352,13 @@ describe('on an archive that answers as dcm4chee does', () => {
     });
   });
 
-  it('an archive without QIDO-RS that calls an instance a duplicate is compared with what it has', async () => {
+  it.each([
+    ['PS3.4', 0x0111],
+    ["Microsoft's", 0xb00e],
+  ])('an archive without QIDO-RS that calls an instance a duplicate (%s) is compared with what it has', async (_, reason) => {
     const study = newStudy();
     await archiveOf().store([outgoing(study, 1)]);
-    faults.failWith(0x0111, `${study}.1.1`);
+    faults.failWith(reason, `${study}.1.1`);
     const archive = archiveOf({ confirm: false });
     expect(await archive.store([outgoing(study, 1)])).toMatchObject([stored('retrieved', true)]);
     expect(await archive.store([otherPixels(study, 1)])).toMatchObject([{ kind: 'permanent', code: 'CONFLICT' }]);

@@ -25,6 +25,7 @@ describe('classifyFailureReason', () => {
     [0xa9ff, 'permanent', 'ARCHIVE_REFUSED'],
     [0xb000, 'warning', undefined],
     [0xb006, 'warning', undefined],
+    [0xb00e, 'duplicate', undefined],
     [0x0107, 'warning', undefined],
     [0xc000, 'permanent', 'ARCHIVE_REFUSED'],
     [0xc122, 'permanent', 'ARCHIVE_REFUSED'],
