@@ -44,7 +44,7 @@ const KNOWN: ReadonlyMap<number, FailureClass> = new Map([
  * | in the table above    | as it says                     |
  * | other A7xx            | ask (out of resources)         |
  * | A8xx, A9xx, Cxxx      | permanent                      |
- * | Bxxx, 0001, 0107, 0116 | warning (PS3.7 C.3)           |
+ * | other Bxxx, 0001, 0107, 0116 | warning (PS3.7 C.3)     |
  * | other 01xx            | permanent (PS3.7 C.4, C.5)     |
  * | anything else         | ask: not a reason of any table |
  */
