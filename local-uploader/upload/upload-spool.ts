@@ -68,7 +68,7 @@ export async function uploadSpool(
   const uploads = new Map<string, PartUpload>();
   const underWay = new Map<string, Promise<void>>();
   const side = createLimit(FOLDERS_AT_ONCE);
-  const listed = listedRoom();
+  const { listed = listedRoom() } = options;
   do {
     const { announcedWithin = 0, settle } = options;
     const parts = await partsOf(root, { state, now: ports.now, announcedWithin, settle });

@@ -110,6 +110,8 @@ describe('UploadJournal', () => {
     expect(await ends(down)).toEqual({ outcome: 'failed', ...down, study: '1.2.3', at: first });
     expect(await ends({ code: 'STORE_FULL', retryable: true })).toMatchObject({ code: 'STORE_FULL', at: time });
     expect(await ends({ code: 'STORE_FULL', retryable: false })).toMatchObject({ retryable: false, at: time });
+    // Not put away.
+    expect(await ends({ outcome: 'present', code: 'STORE_FULL', retryable: false })).toMatchObject({ outcome: 'present' });
     expect(await ends({ outcome: 'present', after: 'kept' })).toMatchObject({ outcome: 'kept', at: time });
     time = new Date(time.getTime() + DAY);
     expect(await ends({ outcome: 'present', after: 'kept' })).toMatchObject({ outcome: 'kept', at: time });

@@ -391,6 +391,17 @@ describe('the uploader', () => {
       expect(await readdir(at('.storestow'))).toEqual([]);
     });
 
+    it('lists from one room what its folders have, and counts all of it', async () => {
+      for (const [index, name] of ['1.2.840.1/a', '1.2.840.1/b', '1.2.840.2/a', 'received/10.0.0.1/a'].entries())
+        await lay(name, image(index));
+      await lay('1.2.840.2/text', Buffer.from('no DICOM, and long enough to be looked at as such'.repeat(10)));
+      const listed = { done: 1, others: 1 };
+      const reports = await uploadSpool(folder.path, portsOf(memory), { ...quick, listed });
+      const files = reports.flatMap((report) => report.files).map(({ outcome }) => outcome);
+      expect(files.sort()).toEqual(['foreign', 'uploaded']);
+      expect(reports.map(({ counts }) => counts.uploaded).reduce((a, b) => a + b)).toBe(4);
+    });
+
     it('leaves the folder of a study that storescp may still be at', async () => {
       await lay('1.2.840.1/z', image(3), new Date(Date.now() - 5000));
       await mkdir(at('just-made'));
