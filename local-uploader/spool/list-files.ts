@@ -50,10 +50,10 @@ export interface FolderVisitor {
   readonly other: (path: string) => void;
 }
 
-/** As `listFolder`, for who needs no list: each file is told when it is met, in the list's order. */
+/** As `listFolder`, for who needs no list: each file is told when it is met, in the list's order. Rejects when `signal` is aborted. */
 export async function walkFolder(
   folder: string,
-  { recursive }: { readonly recursive: boolean },
+  { recursive, signal }: { readonly recursive: boolean; readonly signal?: AbortSignal | undefined },
   { file, other }: FolderVisitor,
 ): Promise<Pick<FolderListing, 'folders' | 'changed'>> {
   const folders: string[] = [];
@@ -66,6 +66,7 @@ export async function walkFolder(
     });
   const walk = async (current: string, entries: readonly Dirent<Buffer>[]): Promise<void> => {
     for (const entry of entries) {
+      signal?.throwIfAborted();
       const path = join(current, shownName(entry.name));
       if (!isUtf8(entry.name)) {
         other(path);

@@ -55,7 +55,7 @@ export async function attendSpool(
     const begun = performance.now();
     let took = 0;
     try {
-      const status = await look.at(now());
+      const status = await look.at(now(), signal);
       took = performance.now() - begun;
       const decision = decideDisk(alarm, status.disk, thresholds, status.at);
       ({ alarm } = decision);
@@ -67,6 +67,8 @@ export async function attendSpool(
         beating ??= heart.beat(status, { site, version, disk: thresholds, resident }).finally(() => (beating = undefined));
       }
     } catch (thrown) {
+      // A look takes up to a minute, and the uploader is to end.
+      if (signal.aborted) break;
       if (looked) log.warn({ err: asStorestowError(thrown, spool) }, 'the spool cannot be looked at; nobody watches its disk');
       looked = false;
     }
@@ -96,13 +98,13 @@ class Look {
   }
 
   /** Quickly. What the uploaders noted only counts: without it the disk is watched all the same. */
-  async at(now: Date): Promise<SpoolStatus> {
+  async at(now: Date, signal?: AbortSignal): Promise<SpoolStatus> {
     let unread = false;
     const onUnread = (err: StorestowError): void => {
       unread = true;
       if (!this.#unread) this.#log.warn({ err }, 'what was noted of uploads cannot be read; the heartbeat does not count it');
     };
-    const status = await lookAtSpool(this.#spool, now, { studies: false, onUnread });
+    const status = await lookAtSpool(this.#spool, now, { studies: false, onUnread, ...(signal === undefined ? {} : { signal }) });
     this.#unread = unread;
     return status;
   }

@@ -24,13 +24,15 @@ export interface LookOptions {
   readonly studies?: boolean;
   /** Called where what the uploaders noted cannot be read: nothing more is, then. Absent: it is thrown. */
   readonly onUnread?: (error: StorestowError) => void;
+  /** Aborted: the look is given up. */
+  readonly signal?: AbortSignal;
 }
 
 /** Throws `SPOOL_INVALID` where there is no spool, or it cannot be read. */
 export async function lookAtSpool(
   spool: string,
   now: Date,
-  { studies = true, onUnread }: LookOptions = {},
+  { studies = true, onUnread, signal }: LookOptions = {},
 ): Promise<SpoolStatus> {
   const root = resolve(spool);
   mustBeThere(root);
@@ -39,7 +41,7 @@ export async function lookAtSpool(
     const count = new SpoolCount({ now, lookedInto: studies ? LOOKED_INTO : 0 });
     await walkFolder(
       root,
-      { recursive: true },
+      { recursive: true, signal },
       {
         file: (file) => count.add(spoolFile(file, root, now), journal.noteOf(file.path), journal.sending.get(file.path)),
         other: (path) => count.addOther(path),

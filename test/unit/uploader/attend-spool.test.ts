@@ -129,6 +129,13 @@ describe('attendSpool', () => {
     ]);
   });
 
+  it('a look is given up when the uploader ends, without a word: it would take as long as there are files', async () => {
+    await writeFile(at('received', '10.0.0.1', 'a'), buildImage({}));
+    const options = { site: 'north', version: '1.2.3', heartbeat: 1, disk: {}, signal: ending.signal };
+    await attendSpool(at(), { ...ports(store), onLook: () => ending.abort() }, options);
+    expect([await heartbeat(), await logged()]).toEqual([undefined, []]);
+  });
+
   it('a run that ends writes one without a next', async () => {
     await beatOnce(at(), ports(store), { site: 'north', version: '1.2.3', disk: {} });
     const seen = await heartbeat();
