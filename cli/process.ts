@@ -21,6 +21,7 @@ import { EXIT, type ExitCode, type Finish } from './exit-code.ts';
 import { listInputFiles, type InputFile } from './input-files.ts';
 import { PreviewSummary } from './preview-summary.ts';
 import { createProgress } from './progress.ts';
+import { refuseOverwriting } from './refuse-overwriting.ts';
 import { loadSettings } from './settings.ts';
 import { DEFAULT_DATA } from './spool-folder.ts';
 
@@ -100,6 +101,11 @@ async function processAll(
   reportPath: string | undefined,
 ): Promise<ExitCode> {
   refuseCollisions(files);
+  const outputs = files.map(({ relativePath }) => join(out, relativePath));
+  await refuseOverwriting(
+    files.map(({ path }) => path),
+    reportPath === undefined ? outputs : [...outputs, reportPath],
+  );
   await mkdir(out, { recursive: true });
   const report = reportPath === undefined ? undefined : createWriteStream(reportPath);
   const progress = createProgress({ label: 'processed', unit: 'files', total: files.length, stream: process.stderr });
