@@ -78,7 +78,7 @@ export async function encodePixels(part10: Part10, pool: FramePool, options: Enc
       return passed(result.refusal, digest);
     }
     return {
-      changes: changesOf(plan, result.codestreams, pool.transferSyntaxUID),
+      changes: changesOf(part10, plan, result.codestreams, pool.transferSyntaxUID),
       transferSyntaxUID: pool.transferSyntaxUID,
       codec: pool.codec,
       encoded: true,
@@ -180,16 +180,21 @@ function firstOf<Value>(byIndex: ReadonlyMap<number, Value>): Value | undefined 
   return inOrder(byIndex)[0];
 }
 
+const OFFSET_TABLES = [TAG.ExtendedOffsetTable, TAG.ExtendedOffsetTableLengths] as const;
+
 /**
  * - Pixel Data: one fragment a frame (PS3.5 A.4.4), VR OB (PS3.5 8.2), and what tells where each is.
  * - Photometric Interpretation: YBR_RCT where the codec applied the reversible colour transformation (PS3.5 8.2.4).
  * - Planar Configuration: 0, the only value that PS3.5 8.2.4 has for it.
+ * - Extended Offset Table and its Lengths: what native pixel data has of them (it may not) tells of fragments that were, and
+ *   readers would go by it.
  *
  * Everything else stays, as the samples do: Bits Allocated, Bits Stored, High Bit, Pixel Representation, the smallest and
  * largest values, padding. Lossy Image Compression too: it tells whether an image ever was compressed with loss
  * (PS3.3 C.7.6.1.1.5), which this neither does nor undoes.
  */
 function changesOf(
+  { dataSet }: Part10,
   { layout, photometricInterpretation }: EncodingPlan,
   frames: readonly Segment[],
   transferSyntaxUID: string,
@@ -202,6 +207,8 @@ function changesOf(
     changes.push(set({ tag: TAG.PhotometricInterpretation, vr: 'CS', value }));
   }
   if (layout.colourByPlane) changes.push(set({ tag: TAG.PlanarConfiguration, vr: 'US', value: Uint8Array.of(0, 0) }));
-  changes.push(...fragmentTable(frames).map(set));
+  const table = fragmentTable(frames);
+  const stale = OFFSET_TABLES.filter((tag) => dataSet.get(tag) !== undefined && !table.some((element) => element.tag === tag));
+  changes.push(...stale.map((tag): Change => ({ kind: 'remove', path: [], tag, reason })), ...table.map(set));
   return changes;
 }

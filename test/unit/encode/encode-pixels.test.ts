@@ -28,7 +28,7 @@ import {
   J2K_LOSSLESS,
   JPEG_LOSSLESS,
 } from '../../support/build-dicom.ts';
-import type { BuiltImage } from '../../support/build-dicom.ts';
+import type { BuiltElement, BuiltImage } from '../../support/build-dicom.ts';
 
 let pool: FramePool;
 let codec: FrameCodec;
@@ -145,6 +145,14 @@ describe('encodePixels', () => {
     expect(encoding).toMatchObject({ encoded: false, reason: 'NO_PIXEL_DATA' });
     expect(encoding).not.toHaveProperty('pixelMd5');
     expect(encoding).not.toHaveProperty('pixelLength');
+  });
+
+  it('leaves no Extended Offset Table of earlier fragments beside its own frames', async () => {
+    const table = (tag: number, ...values: number[]): BuiltElement => ({ tag, vr: 'OV', value: values });
+    const extra = [table(0x7fe00001, 0, 400, 900), table(0x7fe00002, 392, 492, 300)];
+    const encoded = readPart10(await encodedFile(readPart10(buildImage({ frames: 3, extra }))));
+    expect(encoded.transferSyntax.uid).toBe(J2K_LOSSLESS);
+    expect(encoded.dataSet.elements.filter(({ tag }) => tag >>> 16 === 0x7fe0).map(({ tag }) => tag)).toEqual([0x7fe00010]);
   });
 
   it('passes an object that has pixel data twice, which it may not: encoded, it would have lost the second', async () => {
