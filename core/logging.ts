@@ -72,9 +72,14 @@ export function createLog({ level = 'info', name = 'storestow', to = 2, syslog =
 /** Where it says what severity a line has, the line's level must be known: pino tells it a destination that asks for it so. */
 const WITH_LEVEL = Symbol.for('pino.metadata');
 
+/** Characters of lines that could not be written yet; those beyond are lost. */
+const MOST_HELD = 1024 * 1024;
+
 function destinationOf(name: string, to: number | string, syslog: boolean | string): DestinationStream {
   const journal = typeof to === 'number' && isJournal(to, process.env['JOURNAL_STREAM']);
-  const own = destination({ dest: to, sync: true });
+  const own = destination({ dest: to, sync: true, maxLength: MOST_HELD });
+  // What a disk that is full does not take now is written when it does, and is no reason to end: the uploader may be what makes room.
+  own.on('error', () => undefined);
   const write = (severity: Severity, line: string): void => {
     own.write(journal ? `${journalPrefix(severity)}${line}` : line);
   };
