@@ -4,6 +4,7 @@
  */
 import type { ItemPath } from '../dicom/change.ts';
 import type { DataSet, Element, Tag } from '../dicom/data-set.ts';
+import { valueBytes } from '../dicom/element-value.ts';
 import { StorestowError } from '../errors.ts';
 import { hasThisValue, hasValue } from './present-value.ts';
 import { blocksOf, creatorTag, freeBlock, tagInBlock } from './private-block.ts';
@@ -87,6 +88,7 @@ export class EditPlan {
 
   #items(holder: Holder, tag: Tag, wanted: number | '*'): Holder[] {
     if (this.#edits.get(keyOf(holder.path, tag))?.to.kind === 'remove') return [];
+    checkItems(holder, tag);
     const items = holder.dataSet.get(tag)?.items ?? [];
     return items.flatMap(({ dataSet }, item) =>
       wanted === '*' || wanted === item
@@ -154,6 +156,30 @@ function changes({ holder, original, to }: Edit): boolean {
 /** One, unless the data set has it several times, which it may not: archives go by the first, or by the last. */
 function presentIn({ dataSet }: Holder, tag: Tag): readonly Element[] {
   return dataSet.elements.filter((element) => element.tag === tag);
+}
+
+/** An item that a rule names and does not find would go as it came. Throws `CHANGE_NOT_APPLICABLE`. */
+function checkItems(holder: Holder, tag: Tag): void {
+  const [first, ...others] = presentIn(holder, tag);
+  if (first === undefined) return;
+  const hides = (element: Element): boolean => element.items === undefined && beginsWithItem(holder.dataSet, element);
+  const problem = hides(first)
+    ? 'holds items that cannot be told apart, as its value representation is not known'
+    : others.some((element) => hides(element) || (element.items ?? []).length > 0)
+      ? 'is there several times with items'
+      : undefined;
+  if (problem === undefined) return;
+  throw new StorestowError(
+    'CHANGE_NOT_APPLICABLE',
+    `a rule names items of ${holder.name}${nameOf(tag)}, which ${problem}; remove it whole by a rule, or have the sender correct it`,
+  );
+}
+
+/** UN has its items in little endian whatever the file's byte order (PS3.5 6.2.2). */
+const ITEM = Buffer.of(0xfe, 0xff, 0x00, 0xe0);
+
+function beginsWithItem(dataSet: DataSet, element: Element): boolean {
+  return element.vr === 'UN' && ITEM.equals(valueBytes(dataSet, element).subarray(0, ITEM.length));
 }
 
 function isSetInBlock({ holder, tag, to }: Edit, reservation: Edit): boolean {

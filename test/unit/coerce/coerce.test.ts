@@ -297,6 +297,36 @@ describe('a rule', () => {
     }
   });
 
+  it('refuses items that it names where they cannot be told apart: they would have gone as they came', () => {
+    const rules = ruleSet([{ action: 'remove', target: '(0009,xx10)[MINE][*].PatientName' }]);
+    const items = (vr: string): BuiltElement => ({
+      tag: 0x00091010,
+      vr,
+      value: [[{ tag: 0x00100010, vr: 'PN', value: 'Test^Patient' }]],
+    });
+    for (const [syntax, vr] of [
+      [IMPLICIT_LE, 'SQ'],
+      [EXPLICIT_LE, 'UN'],
+      [EXPLICIT_BE, 'UN'],
+    ] as const) {
+      const file = build([creator(0x10, 'MINE'), items(vr)], syntax);
+      expect(() => run(file, rules), syntax).toThrow(expect.objectContaining({ code: 'CHANGE_NOT_APPLICABLE' }));
+      expect(run(file, ruleSet([{ action: 'remove', target: '(0009,xx10)[MINE]' }])).applied).toHaveLength(1);
+    }
+    const bytes = build([creator(0x10, 'MINE'), { tag: 0x00091010, vr: 'UN', value: Uint8Array.of(1, 2, 3, 4) }]);
+    expect(run(bytes, rules).changes).toEqual([]);
+  });
+
+  it('refuses items that it names where the sequence is there several times, of which it would have found the first', () => {
+    const rules = ruleSet([{ action: 'remove', target: 'RequestAttributesSequence[*].ScheduledProcedureStepID' }]);
+    const empty: BuiltElement = { tag: SQ, vr: 'SQ', value: [] };
+    for (const first of [requests('1'), empty]) {
+      const twice = build([first, requests('2')]);
+      expect(() => run(twice, rules)).toThrow(expect.objectContaining({ code: 'CHANGE_NOT_APPLICABLE' }));
+    }
+    expect(valueAt(run(build([requests('1'), empty]), rules).dataSet, SQ, 0, STEP)).toBeUndefined();
+  });
+
   it.each([
     ['US', 'RepresentativeFrameNumber', 0x00286010, [258], '0201', '0102'],
     ['UL', 'SimpleFrameList', 0x00081161, [1, 65536], '0100000000000100', '0000000100010000'],
