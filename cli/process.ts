@@ -1,10 +1,8 @@
 /** `storestow process`: coerce and encode files without bucket or archive, or tell what would change. */
 import { once } from 'node:events';
-import { createWriteStream, type WriteStream } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { finished } from 'node:stream/promises';
 import { styleText } from 'node:util';
 import { mapInOrder } from '../core/concurrency.ts';
 import { createFramePool } from '../core/encode/frame-pool.ts';
@@ -22,6 +20,7 @@ import { listInputFiles, type InputFile } from './input-files.ts';
 import { PreviewSummary } from './preview-summary.ts';
 import { createProgress } from './progress.ts';
 import { refuseOverwriting } from './refuse-overwriting.ts';
+import { openReportFile } from './report-file.ts';
 import { loadSettings } from './settings.ts';
 import { DEFAULT_DATA } from './spool-folder.ts';
 
@@ -107,7 +106,7 @@ async function processAll(
     reportPath === undefined ? outputs : [...outputs, reportPath],
   );
   await mkdir(out, { recursive: true });
-  const report = reportPath === undefined ? undefined : createWriteStream(reportPath);
+  const report = reportPath === undefined ? undefined : await openReportFile(reportPath);
   const progress = createProgress({ label: 'processed', unit: 'files', total: files.length, stream: process.stderr });
   const refused: ReportLine[] = [];
   let encoded = 0;
@@ -118,13 +117,12 @@ async function processAll(
       return line;
     };
     for await (const line of mapInOrder(files, atOnce(), work)) {
-      if (report !== undefined) await write(report, `${JSON.stringify(line)}\n`);
+      await report?.add(line);
       if (line.outcome === 'refused') refused.push(line);
       if (line.encoded) encoded += 1;
     }
   } finally {
-    report?.end();
-    if (report !== undefined) await finished(report);
+    await report?.close();
   }
   progress.stop();
   for (const { input, code = '', message = '' } of refused) process.stderr.write(`refused ${input}: ${code}: ${message}\n`);
@@ -163,6 +161,6 @@ function refuseCollisions(files: readonly InputFile[]): void {
   }
 }
 
-async function write(stream: WriteStream | NodeJS.WriteStream, text: string): Promise<void> {
+async function write(stream: NodeJS.WriteStream, text: string): Promise<void> {
   if (!stream.write(text)) await once(stream, 'drain');
 }

@@ -1,4 +1,5 @@
 /** Where `storestow process` writes: never over what it reads. */
+import { existsSync } from 'node:fs';
 import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -39,6 +40,21 @@ describe('storestow process', () => {
     expect((await readFile(image)).equals(IMAGE)).toBe(true);
     expect(finished.code).toBe(2);
     expect(finished.stderr).toContain('image.dcm is read, and would be written over');
+  });
+
+  it('says that the report cannot be written, and then processes nothing', async () => {
+    const out = join(folder.path, 'out');
+    const report = join(folder.path, 'absent', 'report.ndjson');
+    const finished = await runStorestow(['process', study, '--out', out, '--report', report]);
+    expect(finished.stderr).toContain(`cannot write the report ${report}`);
+    expect(finished.code).toBe(2);
+    expect(existsSync(join(out, 'image.dcm'))).toBe(false);
+  });
+
+  it.skipIf(!existsSync('/dev/full'))('says that the disk of the report is full', async () => {
+    const finished = await runStorestow(['process', study, '--out', join(folder.path, 'out'), '--report', '/dev/full']);
+    expect(finished.stderr).toContain('STORE_FULL: cannot write the report /dev/full');
+    expect(finished.code).toBe(75);
   });
 
   it('writes over what an earlier run wrote', async () => {
