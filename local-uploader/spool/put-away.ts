@@ -1,6 +1,6 @@
 /** What happens to a file that the bucket holds verified. */
 import { createHash, randomBytes } from 'node:crypto';
-import { constants } from 'node:fs';
+import { constants, lstatSync, renameSync } from 'node:fs';
 import { copyFile, link, lstat, mkdir, open, rename, rm, unlink, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { StorestowError } from '../../core/errors.ts';
@@ -164,14 +164,19 @@ async function isOnDisk(path: string, sha256: string): Promise<boolean> {
  * Under another name first: neither another file nor what a link points to is written over. That name follows from the content, so what a
  * run that died has left of its copy is found by the next one.
  */
-async function copyDurably(from: string, to: string, sha256: string, reached: ReachStep): Promise<true> {
+async function copyDurably(from: string, to: string, sha256: string, reached: ReachStep): Promise<boolean> {
   const partial = join(dirname(to), suffixed(basename(to), `~${sha256.slice(0, 12)}.partial`));
   await rm(partial, { force: true });
   await copyFile(from, partial, constants.COPYFILE_EXCL);
   await syncFile(partial);
   await reached('copied', partial);
-  await rename(partial, to);
-  return true;
+  // In one turn: another file of this uploader may have got the name while this one was copied.
+  if (lstatSync(to, { throwIfNoEntry: false }) === undefined) {
+    renameSync(partial, to);
+    return true;
+  }
+  await rm(partial, { force: true });
+  return isOnDisk(to, sha256);
 }
 
 async function syncFile(path: string): Promise<void> {

@@ -1,10 +1,15 @@
 import { hash } from 'node:crypto';
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { spawnSync } from 'node:child_process';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { identityOf, type FileIdentity } from '../../../local-uploader/spool/file-identity.ts';
 import { moveFile, removeFile } from '../../../local-uploader/spool/put-away.ts';
+import type { UploadStep } from '../../../local-uploader/spool/upload-step.ts';
+import { requirePeer } from '../../support/peers.ts';
 import { temporaryFolder, type TemporaryFolder } from '../../support/temporary-folder.ts';
+
+const OTHER_DISK = '/dev/shm';
 
 describe('putting a file away', () => {
   let folder: TemporaryFolder;
@@ -70,4 +75,32 @@ describe('putting a file away', () => {
     expect(await readdir(at('spool'))).toEqual([expect.stringMatching(/^a~[0-9a-f]{16}\.uploaded$/)]);
     expect(await readFile(at('moved', 'a'), 'utf8')).toBe('another');
   });
+
+  it.skipIf(requirePeer('/dev/shm', spawnSync('test', ['-w', OTHER_DISK]).status === 0))(
+    'puts no copy over another one that came to its name on the other disk meanwhile',
+    async () => {
+      const moved = await mkdtemp(join(OTHER_DISK, 'storestow-put-away-'));
+      try {
+        const both = Promise.withResolvers<undefined>();
+        let copied = 0;
+        const together = async (step: UploadStep): Promise<void> => {
+          if (step !== 'copied') return;
+          if (++copied === 2) both.resolve(undefined);
+          await both.promise;
+        };
+        // One of them lies there since an uploader died that was to put it away.
+        const names = ['a', 'a~0123456789abcdef.uploaded'];
+        await Promise.all(
+          names.map(async (name) => {
+            const digest = hash('sha256', name, 'hex');
+            await moveFile(at('spool', name), await lay(name), { root: moved, folder: moved }, digest, together);
+          }),
+        );
+        const contents = await Promise.all((await readdir(moved)).map((name) => readFile(join(moved, name), 'utf8')));
+        expect(contents.sort()).toEqual(names);
+      } finally {
+        await rm(moved, { recursive: true });
+      }
+    },
+  );
 });
