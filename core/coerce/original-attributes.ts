@@ -10,7 +10,7 @@ import type { DataSet, Element, Encoding, Tag } from '../dicom/data-set.ts';
 import { TAG } from '../dicom/tags.ts';
 import { StorestowError } from '../errors.ts';
 import type { Edit } from './edit-plan.ts';
-import { hasValue } from './present-value.ts';
+import { hasThisValue, hasValue } from './present-value.ts';
 import { creatorTagOf } from './private-block.ts';
 
 const IMPLICIT_LITTLE_ENDIAN: Encoding = { explicitVR: false, bigEndian: false };
@@ -44,17 +44,27 @@ export function recordOriginals(dataSet: DataSet, edits: readonly Edit[], proven
 }
 
 function previousElements(dataSet: DataSet, edits: readonly Edit[]): Element[] {
-  const tags = new Set<Tag>();
-  for (const { holder, tag, original } of edits) {
-    const outermost = holder.path[0];
-    const replaced = outermost !== undefined || (original !== undefined && hasValue(dataSet, original));
-    if (replaced) tags.add(outermost?.tag ?? tag);
+  const previous = new Map<Tag, Element>();
+  for (const edit of edits) {
+    const outermost = edit.holder.path[0];
+    const element = outermost === undefined ? replacedBy(edit, dataSet) : dataSet.get(outermost.tag);
+    if (element !== undefined) previous.set(element.tag, element);
   }
-  for (const tag of [...tags]) {
-    const creator = creatorTagOf(tag);
-    if (creator !== undefined) tags.add(creator);
+  for (const tag of [...previous.keys()]) {
+    const creator = dataSet.get(creatorTagOf(tag) ?? tag);
+    if (creator !== undefined && !previous.has(creator.tag)) previous.set(creator.tag, creator);
   }
-  return [...tags].sort((a, b) => a - b).flatMap((tag) => dataSet.get(tag) ?? []);
+  return [...previous.values()].sort((a, b) => a.tag - b.tag);
+}
+
+/** Of an attribute that is there several times (it may not be), the first value that is lost: an item has room for one. */
+function replacedBy({ tag, to }: Edit, dataSet: DataSet): Element | undefined {
+  return dataSet.elements.find(
+    (element) =>
+      element.tag === tag &&
+      hasValue(dataSet, element) &&
+      (to.kind === 'remove' || !hasThisValue(dataSet, element, to.vr, to.value)),
+  );
 }
 
 /** A raw copy, unless the present sequence's items have another encoding than the data set: those of UN do (PS3.5 6.2.2). */

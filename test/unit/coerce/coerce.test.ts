@@ -161,6 +161,15 @@ describe('an attribute that is there several times, which it may not', () => {
     expect(run(result.after, set).changes).toEqual([]);
   });
 
+  it.each<[string, readonly BuiltElement[]]>([
+    ['behind an empty one', twice('', 'B')],
+    ["behind the rule's value", twice('A', 'B')],
+    ['first', twice('B', 'A')],
+  ])('is recorded with the value that it loses: %s', (_, elements) => {
+    const { dataSet } = run(build(elements), { ...set, originalAttributes: true });
+    expect(valueAt(dataSet, ORIGINAL, 0, MODIFIED, 0, STUDY_ID)).toBe('B ');
+  });
+
   it('has a value where one of them has', () => {
     const ifEmpty = ruleSet([{ action: 'setIfEmpty', target: 'StudyID', value: 'A' }]);
     expect(run(build(twice('', 'B')), ifEmpty).changes).toEqual([]);
