@@ -98,6 +98,12 @@ describe('a file through process', () => {
     expect(await readdir(folder)).not.toContain('refused');
   });
 
+  it('writes a name that is as long as names may be', async () => {
+    const [input, output] = [join(folder, 'in.dcm'), join(folder, 'long', `${'n'.repeat(251)}.dcm`)];
+    await writeFile(input, buildImage({}));
+    expect(await processFile(input, output, PORTS)).toMatchObject({ outcome: 'written' });
+  });
+
   it('refuses what cannot be written', async () => {
     const input = join(folder, 'in.dcm');
     await writeFile(input, buildImage({}));
