@@ -204,13 +204,13 @@ function sameLeaf(before: Subject, after: Subject): boolean {
 
 /** Of VRs that the dictionary leaves open, the reader of Implicit VR takes one (PS3.5 A.1); the writer may know better. */
 const OPEN_IN_IMPLICIT: ReadonlySet<string> = new Set(['OB', 'OW', 'SS', 'US']);
-const MAX_SHORT_LENGTH = 0xffff;
+const MAX_SHORT_LENGTH = 0xfffe;
 
 function sameVR(before: Subject, after: Subject): boolean {
   const [was, is] = [before.element, after.element];
   if (was.vr === is.vr) return true;
   if (before.dataSet.encoding.explicitVR || !after.dataSet.encoding.explicitVR) return false;
-  // PS3.5 6.2.2: what is too long for the length of its VR becomes UN
+  // PS3.5 6.2.2: what is too long for the length of its VR becomes UN; lengths are even (7.1.1)
   if (is.vr === 'UN') return !hasLongForm(was.vr) && was.length > MAX_SHORT_LENGTH;
   return OPEN_IN_IMPLICIT.has(was.vr) && OPEN_IN_IMPLICIT.has(is.vr);
 }

@@ -138,6 +138,7 @@ describe('differences of two encodings', () => {
     ['SS for what the dictionary leaves open', short('US'), short('SS'), []],
     ['no text for a number', short('US'), short('LO'), ['changed (0028,0106)']],
     ['UN for what is too long for its VR', long('LO', 70_000), long('UN', 70_000), []],
+    ['UN for what is of odd length, and with its pad too long', long('LO', 65_535), long('UN', 65_535), []],
     ['no UN for what is not', long('LO', 100), long('UN', 100), ['changed (0008,1030)']],
   ])('from implicit to explicit VR takes %s', (_name, before, after, expected) => {
     const found = compare({ transferSyntaxUID: IMPLICIT_LE, elements: [before] }, { elements: [after] });
@@ -149,7 +150,7 @@ describe('differences of two encodings', () => {
   }
 
   function long(vr: string, length: number): BuiltElement {
-    return { tag: 0x00081030, vr, value: 'x'.repeat(length) };
+    return { tag: 0x00081030, vr, value: new Uint8Array(length).fill(0x78) };
   }
 });
 
