@@ -67,7 +67,8 @@ export class ObjectFiles {
       await syncFolder(this.#folder(name));
       return written;
     } catch (cause) {
-      await this.withdraw(name);
+      // On a disk that fails, neither can it be taken back: the next open does that.
+      await this.withdraw(name).catch(() => undefined);
       throw fileError(cause, this.#writingPath(name));
     }
   }

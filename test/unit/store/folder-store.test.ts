@@ -34,6 +34,12 @@ describe('the folder store', () => {
     return found.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
   }
 
+  it('says in its own words that the disk fails, where what was begun cannot be taken back either', async () => {
+    await rm(join(path, 'writing'), { recursive: true });
+    await writeFile(join(path, 'writing'), '');
+    await expect(store.put('key', text('x'))).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+  });
+
   it('is a folder that its owner alone may read', async () => {
     expect((await stat(path)).mode & 0o777).toBe(0o700);
   });
