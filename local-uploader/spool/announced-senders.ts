@@ -62,8 +62,8 @@ export async function announceSender(folder: string, state: string, { at, sender
     const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
     const file = await open(path, flags, 0o600);
     try {
-      // The first break ends what a power cut may have left of another line.
-      await file.write(`\n${JSON.stringify({ at, ...sender })}\n`);
+      // All of it, or an error. The first break ends what a power cut may have left of another line.
+      await file.writeFile(`\n${JSON.stringify({ at, ...sender })}\n`);
       await file.sync();
     } finally {
       await file.close();

@@ -1,4 +1,4 @@
-import { appendFile, mkdir, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
@@ -9,10 +9,13 @@ import {
   senderOf,
   type Announcement,
 } from '../../../local-uploader/spool/announced-senders.ts';
+import { canMount, mountSmallDisk } from '../../support/small-disk.ts';
 import { temporaryFolder, type TemporaryFolder } from '../../support/temporary-folder.ts';
 
 const A = { callingIP: '10.0.0.1', callingAET: 'CT1' };
 const B = { callingIP: '10.0.0.2' };
+/** Bytes that a disk gives out at once. */
+const PAGE = 4096;
 
 describe('senderOf', () => {
   const announcements: Announcement[] = [
@@ -85,6 +88,24 @@ describe('announcements', () => {
       { at: 5, sender: {} },
       { at: 3, sender: B },
     ]);
+  });
+
+  it.skipIf(!canMount())('are not said to be made where the disk had no room for all of the line', async () => {
+    const disk = await mountSmallDisk('tmpfs', { bytes: 1 << 20, files: 64 });
+    try {
+      const state = disk.path;
+      await mkdir(state);
+      await announceSender(at('spool', 'study'), state, { at: 1, sender: A });
+      const path = join(state, (await readdir(state))[0] ?? '');
+      // The next line begins in the file's first page, and ends in one that the disk has not.
+      await appendFile(path, '\n'.repeat(PAGE - 10 - (await readFile(path)).length));
+      await disk.fill({ bytes: 0, files: 8 });
+      await expect(announceSender(at('spool', 'study'), state, { at: 2, sender: B })).rejects.toMatchObject({
+        code: 'SPOOL_INVALID',
+      });
+    } finally {
+      await disk.unmount();
+    }
   });
 
   it('are forgotten with the folder, which may never have had any', async () => {
