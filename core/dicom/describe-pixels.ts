@@ -1,9 +1,9 @@
 /** What an instance says of its pixels (PS3.3 C.7.6.3), as numbers that can be relied on or are absent. */
 import type { DataSet, Element, Part10, Tag } from './data-set.ts';
-import { asciiText, unsignedNumber } from './element-value.ts';
+import { asciiText, hasSeveralValues, unsignedNumber } from './element-value.ts';
 import { TAG } from './tags.ts';
 
-/** Attributes by their keyword: undefined where they are missing or cannot be (zero rows, two signs). Never NaN. */
+/** Attributes by their keyword: undefined where they are missing, there twice with two values, or cannot be (zero rows). Never NaN. */
 export interface PixelDescription {
   /** Pixel Data, Float Pixel Data or Double Float Pixel Data; `fragments` where it is encapsulated. */
   readonly element: Element;
@@ -49,22 +49,24 @@ export function describePixels({ dataSet }: Part10): PixelDescription | undefine
 }
 
 function describe(dataSet: DataSet, element: Element, kind: PixelDescription['kind']): PixelDescription {
+  const told = <Value>(tag: Tag, read: (dataSet: DataSet, tag: Tag) => Value | undefined): Value | undefined =>
+    hasSeveralValues(dataSet, tag) ? undefined : read(dataSet, tag);
   const attributes = {
-    Rows: positive(dataSet, TAG.Rows),
-    Columns: positive(dataSet, TAG.Columns),
-    NumberOfFrames: numberOfFrames(dataSet),
-    SamplesPerPixel: positive(dataSet, TAG.SamplesPerPixel),
-    BitsAllocated: positive(dataSet, TAG.BitsAllocated),
-    PhotometricInterpretation: asciiText(dataSet, TAG.PhotometricInterpretation) || undefined,
+    Rows: told(TAG.Rows, positive),
+    Columns: told(TAG.Columns, positive),
+    NumberOfFrames: told(TAG.NumberOfFrames, numberOfFrames),
+    SamplesPerPixel: told(TAG.SamplesPerPixel, positive),
+    BitsAllocated: told(TAG.BitsAllocated, positive),
+    PhotometricInterpretation: told(TAG.PhotometricInterpretation, asciiText) || undefined,
   };
   return {
     element,
     kind,
     ...attributes,
-    BitsStored: positive(dataSet, TAG.BitsStored),
-    HighBit: unsignedNumber(dataSet, TAG.HighBit),
-    PixelRepresentation: zeroOrOne(dataSet, TAG.PixelRepresentation),
-    PlanarConfiguration: zeroOrOne(dataSet, TAG.PlanarConfiguration),
+    BitsStored: told(TAG.BitsStored, positive),
+    HighBit: told(TAG.HighBit, unsignedNumber),
+    PixelRepresentation: told(TAG.PixelRepresentation, zeroOrOne),
+    PlanarConfiguration: told(TAG.PlanarConfiguration, zeroOrOne),
     frameLength: wholeBytes(bitsOf({ ...attributes, NumberOfFrames: 1 })),
     pixelLength: isOnlyOne(dataSet, element) ? roundedUp(bitsOf(attributes)) : undefined,
   };

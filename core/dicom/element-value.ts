@@ -6,6 +6,14 @@ export function valueBytes(dataSet: DataSet, element: Element): Uint8Array {
   return dataSet.bytes.subarray(element.valueOffset, element.valueOffset + element.length);
 }
 
+/** Whether the data set has the tag several times (it may not) with different values: readers go by the first, or by the last. */
+export function hasSeveralValues(dataSet: DataSet, tag: Tag): boolean {
+  const [first, ...others] = dataSet.elements.filter((element) => element.tag === tag);
+  return (
+    first !== undefined && others.some((other) => Buffer.compare(valueBytes(dataSet, other), valueBytes(dataSet, first)) !== 0)
+  );
+}
+
 /** The longest value of a VR that a data element of this use may have; what is longer is not looked at. */
 const MAX_ASCII_LENGTH = 1024;
 

@@ -1,8 +1,8 @@
 /** The UIDs that say what an instance is. */
 import { StorestowError } from '../errors.ts';
-import type { DataSet, Element, Part10, Tag } from './data-set.ts';
+import type { Part10, Tag } from './data-set.ts';
 import { keywordOf } from './dictionary.ts';
-import { asciiText, valueBytes } from './element-value.ts';
+import { asciiText, hasSeveralValues } from './element-value.ts';
 import { TAG } from './tags.ts';
 
 export interface InstanceIdentity {
@@ -41,7 +41,7 @@ function uidOf({ dataSet }: Part10, tag: Tag): string {
       offset: element.offset,
     });
   }
-  if (dataSet.elements.some((other) => other.tag === tag && !hasSameValue(dataSet, other, element))) {
+  if (hasSeveralValues(dataSet, tag)) {
     throw new StorestowError('INVALID_UID', `the instance has several of ${keyword}; the sender must correct this`, {
       offset: element.offset,
     });
@@ -52,8 +52,4 @@ function uidOf({ dataSet }: Part10, tag: Tag): string {
     `the ${keyword} of the instance is not at most 64 digits and dots; the sender must correct this`,
     { offset: element.offset },
   );
-}
-
-function hasSameValue(dataSet: DataSet, one: Element, other: Element): boolean {
-  return Buffer.compare(valueBytes(dataSet, one), valueBytes(dataSet, other)) === 0;
 }

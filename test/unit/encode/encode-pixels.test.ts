@@ -162,6 +162,20 @@ describe('encodePixels', () => {
     expect(await encodePixels(part10, pool)).toMatchObject({ encoded: false, changes: [], reason: 'FRAME_COUNT_MISMATCH' });
   });
 
+  it.each<[string, BuiltImage, BuiltElement, boolean]>([
+    ['colours that differ', { samplesPerPixel: 3, bitsAllocated: 8 }, { tag: 0x00280004, vr: 'CS', value: 'YBR_FULL' }, false],
+    ['signs that differ', {}, { tag: 0x00280103, vr: 'US', value: [1] }, false],
+    ['frames that differ', { frames: 1 }, { tag: 0x00280008, vr: 'IS', value: '2' }, false],
+    ['the same twice', {}, { tag: 0x00280103, vr: 'US', value: [0] }, true],
+  ])(
+    'takes no description that is there twice for one, which readers understand in two ways: %s',
+    async (_, image, second, encoded) => {
+      const elements = imageElements(image).flatMap((element) => (element.tag === second.tag ? [element, second] : [element]));
+      const encoding = await encodePixels(readPart10(buildDicom({ elements })), pool);
+      expect(encoding).toMatchObject(encoded ? { encoded } : { encoded, changes: [], reason: 'PIXEL_DESCRIPTION_INCOMPLETE' });
+    },
+  );
+
   it('passes everything where it is switched off, digest taken', async () => {
     const pixels = imagePixels({});
     expect(await encodePixels(readPart10(buildImage()), pool, { enabled: false })).toMatchObject({
