@@ -11,6 +11,7 @@ import { fileSource, readExactly, readFully } from '../../core/dicom/file-source
 import { readLargePart10 } from '../../core/dicom/read-large.ts';
 import { readFileHead, readPart10 } from '../../core/dicom/read-part10.ts';
 import { TAG } from '../../core/dicom/tags.ts';
+import { encodeKeyPart } from '../../core/store/object-key.ts';
 import { BytePool } from './byte-pool.ts';
 import { digestFile } from './digest-file.ts';
 import { identityOf, sameFile, type FileIdentity } from '../spool/file-identity.ts';
@@ -47,11 +48,17 @@ export const IN_MEMORY_LIMIT: number = 16 * 1024 * 1024;
 /** Bytes of a larger file that must show that it is one of DICOM. */
 const HEAD = 4 * 1024 * 1024;
 
+/**
+ * Bytes of a UID or title in an object's key. Of what would be longer no store takes the object, however often it is tried, and some say no
+ * more than that they take nothing. A part of a key has 255 at most on MinIO, with address or digest in it.
+ */
+const MAX_KEY_PART = 200;
+
 /** For the uploads of one process. */
 const memory = new BytePool(32 * 1024 * 1024);
 
 /**
- * Throws `NOT_PART10`, `MALFORMED`, `TRUNCATED`, `UNSUPPORTED_TRANSFER_SYNTAX`, `TOO_LARGE`, `MISSING_UID`; `FILE_CHANGED` where the file was
+ * Throws `NOT_PART10`, `MALFORMED`, `TRUNCATED`, `UNSUPPORTED_TRANSFER_SYNTAX`, `TOO_LARGE`, `MISSING_UID`, `INVALID_UID`; `FILE_CHANGED` where the file was
  * written, replaced or removed meanwhile; `SPOOL_INVALID` where it may not be read or is no regular file.
  */
 export async function readArrival(path: string): Promise<Arrival> {
@@ -63,8 +70,8 @@ export async function readArrival(path: string): Promise<Arrival> {
     const { meta, dataSet } =
       'bytes' in read ? readPart10(read.bytes) : await readLargePart10(fileSource(handle, size, () => changed(path)));
     if (!sameFile(identity, identityNow(handle, path))) throw changed(path);
-    const callingAET = text(meta, TAG.SourceApplicationEntityTitle);
-    const calledAET = text(meta, TAG.ReceivingApplicationEntityTitle);
+    const callingAET = title(meta, TAG.SourceApplicationEntityTitle, 'SourceApplicationEntityTitle', path);
+    const calledAET = title(meta, TAG.ReceivingApplicationEntityTitle, 'ReceivingApplicationEntityTitle', path);
     return {
       studyInstanceUID: uid(dataSet, TAG.StudyInstanceUID, 'StudyInstanceUID', path),
       seriesInstanceUID: uid(dataSet, TAG.SeriesInstanceUID, 'SeriesInstanceUID', path),
@@ -135,10 +142,25 @@ function changed(path: string, cause?: unknown): StorestowError {
 
 function uid(dataSet: DataSet, tag: Tag, keyword: string, path: string): string {
   const value = text(dataSet, tag);
-  if (value !== '') return value;
+  if (value !== '') return short(value, 'INVALID_UID', keyword, path);
   throw new StorestowError('MISSING_UID', `${path} has no ${keyword}; correct it at its source and send it again`, {
     object: path,
   });
+}
+
+function title(meta: DataSet, tag: Tag, keyword: string, path: string): string {
+  return short(text(meta, tag), 'MALFORMED', keyword, path);
+}
+
+function short(value: string, code: 'INVALID_UID' | 'MALFORMED', keyword: string, path: string): string {
+  if (encodeKeyPart(value).length <= MAX_KEY_PART) return value;
+  throw new StorestowError(
+    code,
+    `${path} has a ${keyword} that is too long to be one; correct it at its source and send it again`,
+    {
+      object: path,
+    },
+  );
 }
 
 /** UI and AE are of the default repertoire in every character set, padded with NUL or blanks (PS3.5 6.2): bytes are characters. */

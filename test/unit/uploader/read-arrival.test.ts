@@ -77,6 +77,21 @@ describe('readArrival', () => {
   });
 
   it.each([
+    ['a study', { studyUID: '1'.repeat(201) }, 'INVALID_UID'],
+    ['an instance', { sopUID: '/'.repeat(67) }, 'INVALID_UID'],
+    ['a study', { studyUID: '1'.repeat(200) }, undefined],
+  ])('%s of a UID that no key has room for is damaged: %j', async (_, uids, code) => {
+    const outcome = await readArrival(await file(buildImage(uids))).catch((error: unknown) => error);
+    expect((outcome as { readonly code?: string }).code).toBe(code);
+  });
+
+  it.each([0x00020016, 0x00020018])('a title that neither a key nor metadata has room for is damaged: %i', async (tag) => {
+    const meta = [{ tag, vr: 'AE', value: 'A'.repeat(202) }];
+    const bytes = buildDicom({ elements: imageElements(), meta });
+    await expect(readArrival(await file(bytes))).rejects.toMatchObject({ code: 'MALFORMED' });
+  });
+
+  it.each([
     ['no DICOM', new TextEncoder().encode('report for printing'), 'NOT_PART10'],
     ['an empty file', new Uint8Array(), 'NOT_PART10'],
     ['a file cut in its pixels', buildImage().subarray(0, -100), 'TRUNCATED'],
