@@ -4,6 +4,7 @@ import { constants, lstatSync, renameSync } from 'node:fs';
 import { copyFile, link, lstat, mkdir, open, rename, rm, unlink, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { StorestowError } from '../../core/errors.ts';
+import { isUnsyncable } from '../../core/store/unsyncable-folder.ts';
 import { identityOf, sameFile, type FileIdentity } from './file-identity.ts';
 import { isTaken } from './is-taken.ts';
 import { isMissing } from './list-files.ts';
@@ -192,12 +193,14 @@ async function withFile<Result>(path: string, work: (handle: FileHandle) => Prom
   }
 }
 
-/** The folder's entries to disk, so that a removal or a new name survives a loss of power. */
+/** The folder's entries to disk, so that a removal or a new name survives a loss of power; as far as its file system does that at all. */
 export async function syncFolder(folder: string): Promise<void> {
   try {
     const handle = await open(folder, constants.O_RDONLY | constants.O_DIRECTORY);
     try {
-      await handle.sync();
+      await handle.sync().catch((error: unknown) => {
+        if (!isUnsyncable(error)) throw error;
+      });
     } finally {
       await handle.close();
     }

@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto';
 import { spawnSync } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readdir, readFile, rm, stat, writeFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { identityOf, type FileIdentity } from '../../../local-uploader/spool/file-identity.ts';
 import { moveFile, removeFile } from '../../../local-uploader/spool/put-away.ts';
 import type { UploadStep } from '../../../local-uploader/spool/upload-step.ts';
@@ -74,6 +74,27 @@ describe('putting a file away', () => {
     await expect(moveFile(at('spool', 'a'), await lay('a'), target(), digest)).rejects.toMatchObject({ code: 'SPOOL_INVALID' });
     expect(await readdir(at('spool'))).toEqual([expect.stringMatching(/^a~[0-9a-f]{16}\.uploaded$/)]);
     expect(await readFile(at('moved', 'a'), 'utf8')).toBe('another');
+  });
+
+  it('goes on where a file system syncs no folders, and not where a disk fails', async () => {
+    const handle = await open(folder.path);
+    const prototype = Object.getPrototypeOf(handle) as FileHandle;
+    await handle.close();
+    const sync = Reflect.get(prototype, 'sync');
+    let code = 'EINVAL';
+    const syncing = vi.spyOn(prototype, 'sync').mockImplementation(async function (this: FileHandle) {
+      if ((await this.stat()).isDirectory()) throw Object.assign(new Error('as the test wants it'), { code });
+      return sync.call(this);
+    });
+    try {
+      await moveFile(at('spool', 'a'), await lay('a'), target(), hash('sha256', 'a', 'hex'));
+      expect([await readdir(at('moved')), await readdir(at('spool'))]).toEqual([['a'], []]);
+      code = 'EIO';
+      const failing = moveFile(at('spool', 'b'), await lay('b'), target(), hash('sha256', 'b', 'hex'));
+      await expect(failing).rejects.toMatchObject({ code: 'SPOOL_INVALID' });
+    } finally {
+      syncing.mockRestore();
+    }
   });
 
   it.skipIf(requirePeer('/dev/shm', spawnSync('test', ['-w', OTHER_DISK]).status === 0))(
