@@ -3,7 +3,7 @@ import type { Part10, Tag } from '../../core/dicom/data-set.ts';
 import { vrOf } from '../../core/dicom/dictionary.ts';
 import { asciiText } from '../../core/dicom/element-value.ts';
 import { TAG } from '../../core/dicom/tags.ts';
-import { textValues } from '../../core/dicom/text-values.ts';
+import { readableTexts } from './readable-text.ts';
 import { elementToJson, jsonTag, type JsonElement } from './to-dicom-json.ts';
 
 /** Each one absent where the file has no value. */
@@ -89,7 +89,7 @@ function patientOf(part10: Part10): string | undefined {
 
 function text(part10: Part10, tag: Tag): string | undefined {
   const element = part10.dataSet.get(tag);
-  const value = element === undefined ? undefined : textValues(part10.dataSet, element)[0];
+  const value = element === undefined ? undefined : readableTexts(part10.dataSet, element)[0];
   return value === undefined || value === '' ? undefined : value;
 }
 

@@ -2,7 +2,7 @@
 import type { DataSet, Element, Tag } from '../../core/dicom/data-set.ts';
 import { vrOf } from '../../core/dicom/dictionary.ts';
 import { valueBytes } from '../../core/dicom/element-value.ts';
-import { textValues } from '../../core/dicom/text-values.ts';
+import { readableTexts } from './readable-text.ts';
 
 export interface JsonElement {
   readonly vr: string;
@@ -52,7 +52,7 @@ export function elementToJson(dataSet: DataSet, received: Element): JsonElement 
   if (BULK.has(vr) || vr === 'SQ') return undefined;
   const number = NUMBERS.get(vr);
   if (number !== undefined) return jsonElement(vr, numbers(dataSet, element, ...number));
-  const texts = textValues(dataSet, element);
+  const texts = readableTexts(dataSet, element);
   if (texts.every((text) => text === '')) return { vr };
   return jsonElement(
     vr,

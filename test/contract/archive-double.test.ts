@@ -103,6 +103,21 @@ describe('what it keeps', () => {
     expect(await (await get(`/studies/${study}/instances?includefield=all`)).json()).toEqual(before);
   });
 
+  it('an instance in a character set that nobody knows', async () => {
+    const study = '1.2.826.79.41';
+    const unknown = bytesOf(study, 1, {
+      extra: [
+        { tag: 0x00080005, vr: 'CS', value: 'ISO_IR 999' },
+        { tag: 0x0008103e, vr: 'LO', value: 'Sch\xe4del' },
+        { tag: 0x00100010, vr: 'PN', value: 'M\xfcller' },
+      ],
+    });
+    expect((await stow(unknown, bytesOf('1.2.826.79.42', 1))).status).toBe(200);
+    const listed = (await (await get(`/studies/${study}/instances?includefield=all`)).json()) as Json;
+    expect(listed).toHaveLength(1);
+    expect(listed[0]).toMatchObject({ '0008103E': { Value: ['Sch\ufffddel'] } });
+  });
+
   it('nothing under a second study', async () => {
     await stow(bytesOf('1.2.826.79.2', 1));
     const moved = bytesOf('1.2.826.79.3', 1, { sopUID: '1.2.826.79.2.1.1' });
