@@ -12,6 +12,8 @@ export async function isBlank(path: string): Promise<boolean> {
   try {
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(BLOCK), 0, BLOCK, 0);
     return buffer.subarray(0, bytesRead).every((byte) => byte === 0);
+  } catch {
+    return false;
   } finally {
     await handle.close();
   }

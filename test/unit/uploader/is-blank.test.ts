@@ -28,4 +28,8 @@ describe('isBlank', () => {
     expect(await isBlank(join(folder.path, 'link'))).toBe(false);
     expect(await isBlank(join(folder.path, 'nothing'))).toBe(false);
   });
+
+  it('is nothing that cannot be read, though it can be opened', async () => {
+    expect(await isBlank(folder.path)).toBe(false);
+  });
 });
