@@ -7,6 +7,7 @@ import type { DataSet, Item, Part10, Tag } from '../../core/dicom/data-set.ts';
 import { nameOf } from '../../core/coerce/target.ts';
 import { TAG } from '../../core/dicom/tags.ts';
 import { textValues } from '../../core/dicom/text-values.ts';
+import { asStorestowError } from '../../core/errors.ts';
 import { isMergedByArchives } from '../../core/stow/merged-attributes.ts';
 
 export interface CoercedValues {
@@ -74,8 +75,13 @@ function institutionIn(dataSet: DataSet): string {
   return textOf(dataSet, TAG.InstitutionName);
 }
 
-/** Throws `UNKNOWN_CHARACTER_SET`. */
+/** What cannot be read has no tag either: `coerce` takes it for none. */
 function textOf(dataSet: DataSet, tag: Tag): string {
   const element = dataSet.get(tag);
-  return element === undefined ? '' : textValues(dataSet, element).join('\\').trim();
+  try {
+    return element === undefined ? '' : textValues(dataSet, element).join('\\').trim();
+  } catch (thrown) {
+    if (asStorestowError(thrown).code === 'UNKNOWN_CHARACTER_SET') return '';
+    throw thrown;
+  }
 }

@@ -126,6 +126,17 @@ describe('checkCoercedValues', () => {
     );
   });
 
+  it('takes an institution that nobody can read for none, as its tag does', () => {
+    const ruleSet: RuleSet = { rules: [], unknownSource: 'pass', originalAttributes: true };
+    const unreadable: BuiltElement[] = [
+      { tag: 0x00080005, vr: 'CS', value: 'ISO_IR 999' },
+      { tag: INSTITUTION, vr: 'LO', value: 'H\xf4pital' },
+    ];
+    const file = sent(unreadable, ruleSet);
+    expect(check(file, '', ruleSet).deviating).toEqual([]);
+    expect(check(file, 'Another', ruleSet).deviating).toEqual(['InstitutionName']);
+  });
+
   it('compares the institution with the tag where no rule sets it', () => {
     const ruleSet: RuleSet = { rules: [], unknownSource: 'pass', originalAttributes: true };
     const file = sent([REQUESTED], ruleSet);
