@@ -96,9 +96,9 @@ function isInGroupOf({ part, path, tag }: ElementDifference, other: Difference):
   return leadsHere && groupOf(other.path[path.length]?.tag ?? other.tag) === groupOf(tag);
 }
 
-/** PS3.5 7.2: the bytes of the group from the end of its length on. */
+/** PS3.5 7.2: the bytes of the group from the end of its length on; a second length (it may not be) is among them. */
 function isRight({ dataSet, element }: Subject, part10: Part10): boolean {
-  const group = dataSet.elements.filter(({ tag }) => groupOf(tag) === groupOf(element.tag) && !isGroupLength(tag));
+  const group = dataSet.elements.filter((member) => groupOf(member.tag) === groupOf(element.tag) && member !== element);
   const size = group.reduce((sum, member) => sum + sizeOf(member, dataSet, part10), 0);
   return unsignedNumber(dataSet, element.tag) === size;
 }

@@ -120,6 +120,12 @@ describe('the reason of a difference', () => {
 
   it.each<[string, readonly BuiltElement[], readonly BuiltElement[], string]>([
     ['the right one', [length(10), id('AB')], [length(12), id('ABCD')], 'group length corrected'],
+    [
+      'the right one, which counts a second one',
+      [length(22), length(9), id('AB')],
+      [length(24), length(9), id('ABCD')],
+      'group length corrected',
+    ],
     ['a wrong one', [length(10), id('AB')], [length(14), id('ABCD')], 'UNEXPLAINED'],
     ['of a group where nothing else changed', [length(0, 8), id('AB')], [length(2, 8), id('ABCD')], 'UNEXPLAINED'],
   ])('of a group length: %s', (_name, before, after, reason) => {
