@@ -1,6 +1,7 @@
 /** The whole spool: what `upload --all`, the exec of storescp and the sweep at start do. */
 import { isUtf8 } from 'node:buffer';
-import { lstat, readdir, stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { access, lstat, readdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createLimit, type Limit } from '../../core/concurrency.ts';
@@ -34,6 +35,8 @@ const RELOOK = 5000;
 /** Seconds without an arrival until the folder of a study may go. Folders that are no study's stay. */
 const STUDY_QUIET = 60;
 const STAYS = Infinity;
+/** Of the spool's disk, where it has one of its own: what its check found lies there, as a rule for root alone. */
+const LOST_AND_FOUND = 'lost+found';
 
 interface Part {
   readonly folder: string;
@@ -184,11 +187,13 @@ async function partsOf(root: string, announcing: Announcing): Promise<Part[]> {
       options: { place: 'received', settle: 0, folderQuiet: STAYS, ...(callingIP === undefined ? {} : { callingIP }) },
     };
   });
+  const isLostClosed = names.includes(LOST_AND_FOUND) && !(await mayEnter(join(root, LOST_AND_FOUND)));
   const studies = names
-    .filter((name) => !NOT_STUDIES.has(name))
+    .filter((name) => !NOT_STUDIES.has(name) && !(name === LOST_AND_FOUND && isLostClosed))
     .map((name): Part => {
       const folder = join(root, name);
-      return { folder, options: { folderQuiet: STUDY_QUIET, senders: () => sendersOf(folder, announcing), ...untold } };
+      const folderQuiet = name === LOST_AND_FOUND ? STAYS : STUDY_QUIET;
+      return { folder, options: { folderQuiet, senders: () => sendersOf(folder, announcing), ...untold } };
     });
   const withoutSender: Part = {
     folder: receivedFolder(root),
@@ -216,6 +221,13 @@ async function sendersOf(folder: string, { state, now, announcedWithin }: Announ
   const changed = await stat(folder).catch(() => undefined);
   const age = changed === undefined ? Infinity : (now().getTime() - changed.mtimeMs) / 1000;
   return (written) => decideSender(announcements, written, { age, within: announcedWithin });
+}
+
+async function mayEnter(folder: string): Promise<boolean> {
+  return access(folder, constants.R_OK | constants.X_OK).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function subFolders(folder: string, { optional = false }: { readonly optional?: boolean } = {}): Promise<string[]> {

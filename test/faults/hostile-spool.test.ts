@@ -5,7 +5,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash, hash } from 'node:crypto';
 import { once } from 'node:events';
-import { link, mkdir, readdir, readFile, stat, symlink, truncate, unlink, writeFile } from 'node:fs/promises';
+import { chown, link, mkdir, readdir, readFile, stat, symlink, truncate, unlink, utimes, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -52,9 +52,12 @@ interface Outcome {
 }
 
 /** The uploader as a process of its own, over the whole spool. */
-async function upload(): Promise<Outcome> {
+async function upload(user?: number): Promise<Outcome> {
   const plan: UploaderPlan = { bucket: { kind: 'folder', path: bucket() }, uploads: [{ kind: 'spool', folder: spool() }] };
-  const child = spawn(process.execPath, [UPLOADER, JSON.stringify(plan)], { stdio: ['ignore', 'pipe', 'ignore'] });
+  const child = spawn(process.execPath, [UPLOADER, JSON.stringify(plan)], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+    ...(user === undefined ? {} : { uid: user, gid: user }),
+  });
   let stdout = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
   const [code] = (await once(child, 'close')) as [number | null];
@@ -204,6 +207,30 @@ describe('links and devices in the spool', () => {
     expect(await elsewhere()).toEqual(before);
     expect(await instances()).toEqual(['1.2.3.1']);
     expect(await readdir(spool('.storestow'))).toEqual([]);
+  });
+});
+
+describe('what a disk of its own has from the start', () => {
+  const NOBODY = 65_534;
+  beforeEach(async () => {
+    await lay(spool('received', '10.0.0.1', 'a'), image(1));
+    await mkdir(spool('lost+found'), { mode: 0o700 });
+  });
+
+  it.skipIf(process.getuid?.() !== 0)('is no failure where it is closed to the uploader', async () => {
+    spawnSync('chown', ['-R', String(NOBODY), folder.path]);
+    await chown(spool('lost+found'), 0, 0);
+    const { code, files } = await upload(NOBODY);
+    expect([code, files.map(({ outcome }) => outcome)]).toEqual([0, ['uploaded']]);
+  });
+
+  it('stays, and what was found there goes to the bucket', async () => {
+    await lay(spool('lost+found', '#1234'), image(2));
+    const before = new Date(Date.now() - 3_600_000);
+    await utimes(spool('lost+found', '#1234'), before, before);
+    expect((await upload()).code).toBe(0);
+    expect(await instances()).toEqual(['1.2.3.1', '1.2.3.2']);
+    expect(await readdir(spool('lost+found'))).toEqual([]);
   });
 });
 
