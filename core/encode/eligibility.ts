@@ -53,7 +53,7 @@ export type Eligibility =
  * |   and Deflated; or an obstacle to writing the data set in Explicit VR  |                              |
  * |   Little Endian, the only layout of an encoded object (PS3.5 A.4)      |                              |
  * | Float or Double Float Pixel Data                                       | FLOAT_PIXELS                 |
- * | a describing attribute is missing or impossible                        | PIXEL_DESCRIPTION_INCOMPLETE |
+ * | a describing attribute is missing, impossible, or has two values       | PIXEL_DESCRIPTION_INCOMPLETE |
  * | BitsAllocated 1                                                        | ONE_BIT                      |
  * | BitsAllocated 32: the codecs carry 16                                  | BITS_ALLOCATED_32            |
  * | BitsAllocated any other above 16                                       | TOO_MANY_BITS                |
