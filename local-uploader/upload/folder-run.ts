@@ -260,12 +260,14 @@ function oldestFirst(a: ListedFile, b: ListedFile): number {
   return Number(a.identity.modified - b.identity.modified);
 }
 
+/** What else keeps a folder that is empty: a disk is mounted there, or the folder around it is another user's. */
+const STAYS: ReadonlySet<string | undefined> = new Set(['ENOTEMPTY', 'EEXIST', 'ENOENT', 'EBUSY', 'EACCES', 'EPERM']);
+
 /** Empty or not is for the file system to say, in the same moment. */
 async function removeEmpty(folder: string): Promise<void> {
   try {
     await rmdir(folder);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code !== 'ENOTEMPTY' && code !== 'EEXIST' && code !== 'ENOENT') throw error;
+    if (!STAYS.has((error as NodeJS.ErrnoException).code)) throw error;
   }
 }

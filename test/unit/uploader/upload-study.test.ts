@@ -10,6 +10,7 @@ import { uploadStudy, type UploadOptions, type UploadPorts } from '../../../loca
 import type { UploadReport } from '../../../local-uploader/upload/upload-report.ts';
 import { parseObjectKey } from '../../../core/store/object-key.ts';
 import { buildDicom, buildImage, imageElements } from '../../support/build-dicom.ts';
+import { canMount, mountSmallDisk } from '../../support/small-disk.ts';
 import { temporaryFolder, type TemporaryFolder } from '../../support/temporary-folder.ts';
 
 /** Whole seconds: `utimes` takes fractions as a binary number. */
@@ -85,6 +86,17 @@ describe('the uploader', () => {
   }
 
   describe('uploadStudy', () => {
+    it.skipIf(!canMount())('is done with a folder that cannot go, as a disk is mounted there', async () => {
+      const disk = await mountSmallDisk('tmpfs', { bytes: 1 << 20, files: 64, mountPoint: at('study') });
+      try {
+        await lay('study/a', image(1));
+        const report = await uploadStudy(at('study'), portsOf(memory), quick);
+        expect([outcomes(report), await left()]).toEqual([{ 'study/a': 'uploaded' }, []]);
+      } finally {
+        await disk.unmount();
+      }
+    });
+
     it('stores each instance with its metadata, removes files and folders, and leaves and lists what is not DICOM', async () => {
       await lay('study/a', image(1));
       await lay('study/series/b', image(2));
