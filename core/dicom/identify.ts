@@ -19,7 +19,7 @@ export interface InstanceIdentity {
 const SAFE_UID = /^(?=.{1,64}$)\.*[0-9][0-9.]*$/;
 
 /** From the data set, not from the file meta information: it is what archives go by. Throws `MISSING_UID`, `INVALID_UID`. */
-export function identify(part10: Part10): InstanceIdentity {
+export function identify(part10: Pick<Part10, 'dataSet'>): InstanceIdentity {
   return {
     studyInstanceUID: uidOf(part10, TAG.StudyInstanceUID),
     seriesInstanceUID: uidOf(part10, TAG.SeriesInstanceUID),
@@ -29,7 +29,7 @@ export function identify(part10: Part10): InstanceIdentity {
 }
 
 /** Without its padding; as anything that is not a UID must not reach a log, an invalid one is not quoted. */
-function uidOf({ dataSet }: Part10, tag: Tag): string {
+function uidOf({ dataSet }: Pick<Part10, 'dataSet'>, tag: Tag): string {
   const element = dataSet.get(tag);
   const keyword = keywordOf(tag);
   if (element === undefined || element.length === 0) {

@@ -8,7 +8,7 @@ import { open, type FileHandle } from 'node:fs/promises';
 import { StorestowError } from '../../core/errors.ts';
 import type { DataSet, Tag } from '../../core/dicom/data-set.ts';
 import { fileSource, readExactly, readFully } from '../../core/dicom/file-source.ts';
-import { readLargePart10 } from '../../core/dicom/read-large.ts';
+import { readAroundPixels } from '../../core/dicom/read-around-pixels.ts';
 import { readFileHead, readPart10 } from '../../core/dicom/read-part10.ts';
 import { TAG } from '../../core/dicom/tags.ts';
 import { encodeKeyPart } from '../../core/store/object-key.ts';
@@ -68,7 +68,9 @@ export async function readArrival(path: string): Promise<Arrival> {
     const size = Number(identity.size);
     const { sha256, ...read } = size <= IN_MEMORY_LIMIT ? await readWhole(handle, size, path) : await readBy(handle, size, path);
     const { meta, dataSet } =
-      'bytes' in read ? readPart10(read.bytes) : await readLargePart10(fileSource(handle, size, () => changed(path)));
+      'bytes' in read && !isDeflated(read.bytes)
+        ? readPart10(read.bytes)
+        : await readAroundPixels(fileSource(handle, size, () => changed(path)));
     if (!sameFile(identity, identityNow(handle, path))) throw changed(path);
     const callingAET = title(meta, TAG.SourceApplicationEntityTitle, 'SourceApplicationEntityTitle', path);
     const calledAET = title(meta, TAG.ReceivingApplicationEntityTitle, 'ReceivingApplicationEntityTitle', path);
@@ -111,6 +113,10 @@ async function readWhole(
   const bytes = memory.take(size);
   await readFully(handle, 0, bytes, () => changed(path));
   return { bytes, sha256: hash('sha256', bytes) };
+}
+
+function isDeflated(file: Uint8Array): boolean {
+  return readFileHead(file).transferSyntax.deflated;
 }
 
 /** Front to back, keeping nothing. */

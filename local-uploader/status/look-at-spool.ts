@@ -5,7 +5,7 @@ import { relative, resolve, sep } from 'node:path';
 import { forEachConcurrently } from '../../core/concurrency.ts';
 import { fileSource } from '../../core/dicom/file-source.ts';
 import { identify } from '../../core/dicom/identify.ts';
-import { readLargePart10 } from '../../core/dicom/read-large.ts';
+import { readAroundPixels } from '../../core/dicom/read-around-pixels.ts';
 import { StorestowError } from '../../core/errors.ts';
 import { RECEIVING_ABANDONED_AFTER, RECEIVING_FOLDER, SET_ASIDE_FOLDER } from '../../core/spool-layout.ts';
 import { ASIDES } from '../spool/decide-set-aside.ts';
@@ -89,7 +89,7 @@ async function studyOf(path: string): Promise<string | undefined> {
   try {
     const { size } = await handle.stat();
     const tooShort = (): Error => new StorestowError('FILE_CHANGED', `${path} changed while it was read`, { object: path });
-    return identify(await readLargePart10(fileSource(handle, size, tooShort))).studyInstanceUID;
+    return identify(await readAroundPixels(fileSource(handle, size, tooShort))).studyInstanceUID;
   } catch {
     return undefined;
   } finally {

@@ -4,8 +4,12 @@ import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readArrival } from '../../../local-uploader/arrival/read-arrival.ts';
-import { buildDicom, buildImage, imageElements, DEFLATED_LE, IMPLICIT_LE } from '../../support/build-dicom.ts';
+import { buildDicom, buildImage, imageElements, seededBytes, DEFLATED_LE, IMPLICIT_LE } from '../../support/build-dicom.ts';
+import { peakMemoryAvailable } from '../../support/peak-memory.ts';
+import { requirePeer } from '../../support/peers.ts';
 import { temporaryFolder, type TemporaryFolder } from '../../support/temporary-folder.ts';
+
+const noProc = requirePeer('/proc, which tells the peak of memory', peakMemoryAvailable);
 
 describe('readArrival', () => {
   let folder: TemporaryFolder;
@@ -70,6 +74,35 @@ describe('readArrival', () => {
     const arrival = await readArrival(await file(bytes));
     expect(arrival.studyInstanceUID).toBe('1.2.5');
     expect(arrival).not.toHaveProperty('callingAET');
+  });
+
+  it.skipIf(noProc)('holds little of a deflated file that inflates to a thousand times its size', async () => {
+    const bytes = buildImage({
+      transferSyntaxUID: DEFLATED_LE,
+      rows: 10_000,
+      columns: 10_000,
+      pixels: new Uint8Array(200_000_000),
+    });
+    expect(bytes.length).toBeLessThan(300_000);
+    const module = new URL('../../../local-uploader/arrival/read-arrival.ts', import.meta.url);
+    const script = `import { readFileSync } from 'node:fs';
+      const { readArrival } = await import('${module.href}');
+      const { pixelless, sopInstanceUID } = await readArrival(process.argv[1]);
+      const [, kilobytes] = /^VmHWM:\\s+(\\d+) kB$/m.exec(readFileSync('/proc/self/status', 'latin1'));
+      console.log(JSON.stringify({ pixelless, sopInstanceUID, kilobytes: Number(kilobytes) }));`;
+    const told = execFileSync(process.execPath, ['--input-type=module', '-e', script, await file(bytes)], { encoding: 'utf8' });
+    const { kilobytes, ...read } = JSON.parse(told) as { kilobytes: number };
+    expect(read).toEqual({ pixelless: false, sopInstanceUID: (await readArrival(path('file'))).sopInstanceUID });
+    // Node itself takes 80 MB and more; of the pixels there are 200.
+    expect(kilobytes).toBeLessThan(200_000);
+  });
+
+  it.each([
+    ['a deflated file that is cut', (file: Uint8Array) => file.subarray(0, -200), 'TRUNCATED'],
+    ['a deflated file with something behind it', (file: Uint8Array) => Buffer.concat([file, Buffer.from('more')]), 'MALFORMED'],
+  ])('%s', async (_, damage, code) => {
+    const whole = buildImage({ transferSyntaxUID: DEFLATED_LE, pixels: seededBytes(512, 1) });
+    await expect(readArrival(await file(damage(whole)))).rejects.toMatchObject({ code });
   });
 
   it('takes UIDs that are none as they are: the functions quarantine what they mean', async () => {
